@@ -1,0 +1,1 @@
+"""How the space is searched: data, short training runs, samplers, the driver and the command line."""
