@@ -1,1 +1,1 @@
-"""How the space is searched: data, short training runs, samplers, the driver and the command line."""
+"""How the space is searched: data, short runs, samplers, the driver, the command line."""

@@ -1,1 +1,1 @@
-"""What can be built: architectures, their layer graphs, their exact cost, and the space to search."""
+"""What can be built: architectures, their layer graphs, their exact cost, the space to search."""

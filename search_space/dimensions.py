@@ -38,7 +38,8 @@ class Dimension:
             check_choice(name, value, self.valid)
             return value
         low, high = self.valid
-        assert not isinstance(low, str) and not isinstance(high, str)
+        assert not isinstance(low, str)
+        assert not isinstance(high, str)
         check_range(name, value, low, high, integer=isinstance(self.choices[0], int))
         if self.step > 1 and isinstance(value, int) and value % self.step:
             raise ValueError(f"{name} is {value}; it must be a multiple of {self.step}")
@@ -79,7 +80,6 @@ DIMENSIONS: dict[str, Dimension] = {
     "head.label_smoothing": Dimension((0.0, 0.05, 0.1, 0.2), (0.0, 0.5), "epsilon", 1),
 }
 """Every dimension by name; ``stage.x`` holds for all stages, unless ``stage2.x`` is given."""
-
 
 
 def general(name: str) -> str:

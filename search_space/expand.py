@@ -82,7 +82,7 @@ def _unit(
 
 
 def _stem(stem: Stem, channels: int, norm: str) -> Sequence:
-    """[Szegedy2015]_ table 1. Before any batch norm of a BN-ReLU-conv network stands a plain conv."""
+    """[Szegedy2015]_ table 1. A BN-ReLU-conv network begins with a plain convolution."""
     kernel = (stem.kernel, stem.kernel)
     first: Node
     if norm == "bn-relu-conv":
@@ -149,8 +149,8 @@ def _block(block: Block, inputs: int, norm: str) -> Node:
     joined = Concat(tuple(branches))
     if block.residual == "none":
         return joined
-    project = conv(block.width, inputs, (1, 1))
-    path = Sequence((("branches", joined), ("project", project), ("scale", scale(block.scale))))
+    to_input = conv(block.width, inputs, (1, 1))
+    path = Sequence((("branches", joined), ("project", to_input), ("scale", scale(block.scale))))
     return _added(path, IDENTITY, norm)
 
 

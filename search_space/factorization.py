@@ -40,7 +40,7 @@ def _asymmetric(kernel: int, width: int, n: int) -> Steps:
 def _expanded(kernel: int, width: int, _n: int) -> Steps:
     """The last 3x3 becomes 1x3 and 3x1 side by side, each of half the branch's width."""
     halves = (Kernel(1, 3, width - width // 2), Kernel(3, 1, width // 2))
-    return _stacked(kernel, width, 3)[:-1] + (halves,)
+    return (*_stacked(kernel, width, 3)[:-1], halves)
 
 
 FACTORIZATIONS: dict[str, Callable[[int, int, int], Steps]] = {

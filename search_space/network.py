@@ -1,4 +1,4 @@
-"""Torch module of a layer graph, by folding it. The only file of this package that imports torch."""
+"""Torch module of a layer graph, by folding it; no other file here imports torch."""
 
 import torch
 from torch import Tensor, nn

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple, TypeVar
 from search_space.architecture import Block
 from search_space.space import Choose, SearchSpace
 
-
 T = TypeVar("T")
 
 

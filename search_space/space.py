@@ -111,7 +111,9 @@ class SearchSpace:
             extent = _halved(extent, halvings[name])
         kernel, width = ask("stem.kernel"), ask("stem.width")
         second = (width, 2 * width) if halvings["stem.second"] else None
-        stem = Stem(width, kernel, int(halvings["stem.stride"]), bool(halvings["stem.pool"]), second)
+        stem = Stem(
+            width, kernel, int(halvings["stem.stride"]), bool(halvings["stem.pool"]), second
+        )
         return stem, extent
 
     def stage_counts(self, extent: int) -> list[Choice]:
@@ -169,7 +171,9 @@ class SearchSpace:
         given: dict[str, tuple[Choice, ...]] = {}
         for table, entries in data.items():
             if not isinstance(entries, dict):
-                raise ValueError(f"{table!r} stands outside the tables [stem] [body] [stage] [head]")
+                raise ValueError(
+                    f"{table!r} stands outside the tables [stem] [body] [stage] [head]"
+                )
             for name, choices in entries.items():
                 given[f"{table}.{name}"] = tuple(choices) if isinstance(choices, list) else choices
         return cls(given)

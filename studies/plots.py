@@ -18,12 +18,20 @@ from plotly.subplots import make_subplots
 from studies.pareto import Axis, Floats, front_mask, losses
 
 # Okabe and Ito's colours, which stay apart for colour-blind readers (jfly.uni-koeln.de/color).
-FRONT_COLOR = "#0072B2"
+FRONT_MARKER = {"color": "#0072B2", "size": 9, "line": {"color": "white", "width": 1}}
+OTHER_MARKER = {"color": "#8a96a3", "size": 5, "opacity": 0.5}
 STEP_COLOR = "#D55E00"
-OTHER_COLOR = "#8a96a3"
 INK, GRID, FAINT_GRID = "#24313d", "#dfe4e8", "#f0f2f4"
 HOVER_WIDTH = 56
 MOST_COLUMNS = 3
+CONFIG = {
+    "responsive": True,
+    "displaylogo": False,
+    # Plotly 7 has a button that sends the data to its cloud, unless told otherwise.
+    "showSendToCloud": False,
+    # What remains fits beside the title on a narrow page.
+    "modeBarButtonsToRemove": ["select2d", "lasso2d", "zoomIn2d", "zoomOut2d", "autoScale2d"],
+}
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,7 @@ class _Column:
     values: Floats
     losses: Floats
 
-    def range(self) -> tuple[float, float]:
+    def drawn_range(self) -> tuple[float, float]:
         """The drawn range in the axis's own scale: log10 on a log axis."""
         scaled = np.log10(self.values) if self.axis.log else self.values
         low, high = float(scaled.min()), float(scaled.max())
@@ -57,7 +65,7 @@ class _Column:
 
     def worst_edge(self) -> float:
         """The value at the worse end of the range, in user units."""
-        low, high = self.range()
+        low, high = self.drawn_range()
         edge = low if self.axis.maximize else high
         return 10.0**edge if self.axis.log else edge
 
@@ -77,29 +85,25 @@ def pareto_figure(points: Sequence[Point], axes: Sequence[Axis], title: str) -> 
                 f"trial {point.number} has {len(point.values)} values and there are "
                 f"{len(axes)} axes: give one value per axis"
             )
-    shown = sorted(
-        (point for point in points if not any(map(math.isnan, point.values))),
-        key=lambda point: point.number,
-    )
+    finite = [point for point in points if not any(map(math.isnan, point.values))]
+    shown = sorted(finite, key=lambda point: point.number)
     values = np.array([point.values for point in shown], dtype=np.float64)
     minimised = losses(values, axes)
     if not shown:
         return _empty_figure(title)
     on_front = front_mask(minimised)
-    hovers = [_hover(point, axes) for point in shown]
     labels = [html.escape(point.label, quote=False) for point in shown]
     columns = [
         _Column(axis, values[:, place], minimised[:, place]) for place, axis in enumerate(axes)
     ]
     views = _pairs(axes) or [(None, 0)]
+    single = len(axes) == 1
+    step_name = "best so far" if single else "front of the two shown"
+    front_name = "best trial" if single else f"front of all {len(axes)} objectives"
     across = min(MOST_COLUMNS, len(views))
     down = math.ceil(len(views) / across)
-    figure = make_subplots(
-        rows=down,
-        cols=across,
-        horizontal_spacing=0.24 / across if across > 1 else 0.0,
-        vertical_spacing=0.3 / down if down > 1 else 0.0,
-    )
+    gaps = {"horizontal_spacing": 0.24 / across, "vertical_spacing": 0.3 / down}
+    figure = make_subplots(rows=down, cols=across, **gaps)
     for place, (x_axis, y_axis) in enumerate(views):
         where = {"row": place // across + 1, "col": place % across + 1}
         y = columns[y_axis]
@@ -112,17 +116,24 @@ def pareto_figure(points: Sequence[Point], axes: Sequence[Axis], title: str) -> 
             x_values, step = x.values, _staircase(x, y)
             figure.update_xaxes(**_axis_style(x), **where)
         figure.update_yaxes(**_axis_style(y), **where)
-        step_name = "best so far" if x_axis is None else "front of the two objectives shown"
-        figure.add_trace(_step_trace(step, step_name), **where)
-        for mask, trace in ((~on_front, _other_trace()), (on_front, _front_trace(len(axes)))):
+        line = {"color": STEP_COLOR, "width": 2, "shape": "hv"}
+        stairs = go.Scatter(x=step[0], y=step[1], mode="lines", line=line, hoverinfo="skip")
+        stairs.update(name=step_name, legendgroup="step", legendrank=2)
+        figure.add_trace(stairs, **where)
+        for mask, trace in (
+            (~on_front, _dots("other trials", "other", 3, OTHER_MARKER)),
+            (on_front, _dots(front_name, "front", 1, FRONT_MARKER)),
+        ):
             chosen = np.flatnonzero(mask)
             trace.x, trace.y = x_values[chosen], y.values[chosen]
-            trace.hovertext = [hovers[index] for index in chosen]
-            trace.text = [labels[index] for index in chosen]
-            trace.mode = "markers+text" if any(trace.text) else "markers"
+            trace.hovertemplate = [f"%{{meta[{index}]}}<extra></extra>" for index in chosen]
+            if any(labels):
+                trace.mode, trace.text = "markers+text", [labels[index] for index in chosen]
             figure.add_trace(trace, **where)
         # The legend names each kind of mark once; a click on it hides the kind in every view.
         figure.update_traces(showlegend=place == 0, **where)
+    # A hover is written once and looked up by each view: it is most of the page's size.
+    figure.update_layout(meta=[_hover(point, axes) for point in shown])
     return _styled(figure, title)
 
 
@@ -135,7 +146,7 @@ def figure_html(figure: go.Figure, element: str, with_library: bool) -> str:
         full_html=False,
         include_plotlyjs=with_library,
         div_id=element,
-        config={"responsive": True, "displaylogo": False},
+        config=CONFIG,
         post_script=ARRANGE,
     )
     return fragment
@@ -205,40 +216,21 @@ def _hover(point: Point, axes: Sequence[Axis]) -> str:
     return "<br>".join([f"<b>{first}</b>", *rest])
 
 
-def _step_trace(step: tuple[list[float], list[float]], name: str) -> go.Scatter:
+def _dots(name: str, kind: str, rank: int, marker: dict[str, object]) -> go.Scatter:
     return go.Scatter(
-        x=step[0],
-        y=step[1],
         name=name,
-        legendgroup="step",
-        mode="lines",
-        line={"color": STEP_COLOR, "width": 2, "shape": "hv"},
-        hoverinfo="skip",
-    )
-
-
-def _other_trace() -> go.Scatter:
-    return go.Scatter(
-        name="other trials",
-        legendgroup="other",
-        marker={"color": OTHER_COLOR, "size": 5, "opacity": 0.5},
+        legendgroup=kind,
+        legendrank=rank,
+        mode="markers",
+        marker=marker,
         textposition="top center",
-        hoverinfo="text",
-    )
-
-
-def _front_trace(objectives: int) -> go.Scatter:
-    return go.Scatter(
-        name="best trial" if objectives == 1 else f"front over all {objectives} objectives",
-        legendgroup="front",
-        marker={"color": FRONT_COLOR, "size": 9, "line": {"color": "white", "width": 1}},
-        textposition="top center",
-        hoverinfo="text",
+        # A label at the edge of a view would lose its letters.
+        cliponaxis=False,
     )
 
 
 def _axis_style(column: _Column) -> dict[str, object]:
-    axis, (low, high) = column.axis, column.range()
+    axis, (low, high) = column.axis, column.drawn_range()
     percent = axis.unit == "fraction"
     unit = "" if percent or axis.unit in ("", axis.name) else f" ({axis.unit})"
     style: dict[str, object] = {
@@ -248,11 +240,9 @@ def _axis_style(column: _Column) -> dict[str, object]:
     if percent:
         style["tickformat"] = "~%"
     if axis.log:
-        # One label per decade where there are several, else 1, 2 and 5: Plotly has a step of one
-        # decade where span / nticks is within 0.7..1, and its own default writes small digits
-        # that overlap. Zooming in still brings 2 and 5.
-        span = high - low
-        nticks = math.ceil(span / 0.97) if span > 1.3 else 4
+        # Plotly labels whole decades where span / nticks is above 0.7, and 1, 2 and 5 below it;
+        # by itself it chooses more labels than a narrow view has room for.
+        nticks = max(3, math.ceil((high - low) / 0.97))
         style |= {"type": "log", "tickformat": "~s" if low >= 0 else "~g", "nticks": nticks}
         style["minor"] = {"dtick": "D1", "showgrid": True, "gridcolor": FAINT_GRID}
     return style
@@ -261,15 +251,27 @@ def _axis_style(column: _Column) -> dict[str, object]:
 def _styled(figure: go.Figure, title: str) -> go.Figure:
     figure.update_layout(
         template="plotly_white",
-        title={"text": html.escape(title, quote=False), "x": 0.01, "yref": "container", "y": 0.97},
+        title={
+            "text": html.escape(title, quote=False),
+            "x": 0.01,
+            "y": 1,
+            "yanchor": "top",
+            "pad": {"t": 34},
+        },
         font={"family": "system-ui, sans-serif", "size": 13, "color": INK},
         hoverlabel={"align": "left", "bgcolor": "white", "font": {"color": INK}},
         hovermode="closest",
-        legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "itemsizing": "constant"},
-        margin={"l": 70, "r": 20, "t": 90, "b": 60},
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "y": 1.0,
+            "yanchor": "bottom",
+            "itemsizing": "constant",
+        },
+        margin={"l": 70, "r": 20, "t": 112 if title else 64, "b": 60},
     )
     frame = {"showline": True, "linecolor": INK, "gridcolor": GRID, "zeroline": False}
-    figure.update_xaxes(tickangle=0, ticks="outside", title_standoff=8, **frame)
+    figure.update_xaxes(ticks="outside", title_standoff=8, **frame)
     figure.update_yaxes(ticks="outside", title_standoff=8, **frame)
     return figure
 
@@ -278,9 +280,8 @@ def _empty_figure(title: str) -> go.Figure:
     figure = _styled(go.Figure(), title)
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
-    figure.add_annotation(
-        text="no finished trials yet", x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False
-    )
+    middle = {"x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False}
+    figure.add_annotation(text="no finished trials yet", font_size=16, **middle)
     return figure
 
 
@@ -288,8 +289,9 @@ def _empty_figure(title: str) -> go.Figure:
 # only squeeze them. Gaps are in pixels because the labels that they hold do not shrink.
 ARRANGE = """
 const plot = document.getElementById('{plot_id}');
-const views = Object.keys(plot.layout).filter(key => /^xaxis[0-9]*$/.test(key)).map(k => k.slice(5));
-const gap = {x: 85, y: 75}, margin = {x: 90, y: 150};
+const views = Object.keys(plot.layout).filter(k => /^xaxis[0-9]*$/.test(k)).map(k => k.slice(5));
+const edge = plot.layout.margin, gap = {x: 85, y: 75};
+const margin = {x: edge.l + edge.r, y: edge.t + edge.b};
 let last = '';
 function arrange() {
   const across = Math.max(1, Math.min(views.length, 3, Math.floor(plot.clientWidth / 340)));

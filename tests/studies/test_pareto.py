@@ -56,8 +56,8 @@ def sphere(count: int, objectives: int) -> Rows:
 def inclusion_exclusion(rows: Rows, corner: Rows) -> float:
     """The volume of the union of the rows' boxes, over all subsets: slow and plainly right."""
     inside = [row for row in rows if (row < corner).all()]
-    return sum(
-        (-1) ** (size + 1) * float(np.prod(corner - np.max(subset, axis=0)))
+    return math.fsum(
+        (1 if size % 2 else -1) * float(np.prod(corner - np.max(subset, axis=0)))
         for size in range(1, len(inside) + 1)
         for subset in combinations(inside, size)
     )

@@ -1,0 +1,222 @@
+"""The command line: parse, call, print. Heavy packages are imported inside the commands."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nas.samplers import SAMPLERS
+
+DEFAULT_STORAGE = "sqlite:///nas.db"
+DEFAULT_STUDY = "inception"
+
+app = typer.Typer(
+    help="Neural architecture search over the Inception design space.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Storage = Annotated[str, typer.Option(help="Database of the studies, any SQLAlchemy URL.")]
+Study = Annotated[str, typer.Option(help="Name of the study.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Space = Annotated[
+    Path | None, typer.Option(help="TOML file of the choices; see `nas space --toml`.")
+]
+Resolution = Annotated[int, typer.Option(help="Height and width of the images, 8 to 224 pixels.")]
+SAMPLER_HELP = "; ".join(f"{name}: {sampler.words}" for name, sampler in SAMPLERS.items())
+
+
+@app.command()
+def run(
+    trials: Annotated[int, typer.Option(help="Trials that the study should have in all.")] = 200,
+    resolution: Resolution = 28,
+    channels: Annotated[int, typer.Option(help="Image channels, 1 or 3.")] = 1,
+    study: Study = DEFAULT_STUDY,
+    storage: Storage = DEFAULT_STORAGE,
+    sampler: Annotated[str, typer.Option(help=f"Who proposes: {SAMPLER_HELP}.")] = "tpe",
+    objectives: Annotated[
+        str, typer.Option(help="Any of accuracy, params, flops, with commas between.")
+    ] = "accuracy,params,flops",
+    budget: Annotated[
+        str, typer.Option(help="Training images of a short run, such as 20k.")
+    ] = "20k",
+    max_params: Annotated[
+        str | None, typer.Option(help="Prune what has more parameters, before training.")
+    ] = None,
+    max_flops: Annotated[
+        str | None, typer.Option(help="Prune what does more FLOPs, before training.")
+    ] = None,
+    space: Space = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Directory of Fashion-MNIST's four files.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the sampler and of the training runs.")] = 0,
+    precision: Annotated[
+        str, typer.Option(help="auto, float32 or bf16; auto measures which is faster.")
+    ] = "auto",
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Worker processes; 0 trains in this one. [default: one per core]"),
+    ] = None,
+    timeout: Annotated[
+        str | None, typer.Option(help="Begin no trial after this time, such as 30m.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option(help="No progress.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Search: bring a study to --trials trials, and print its Pareto front.
+
+    The same command again continues a study that was interrupted, and prints the results of one
+    that is finished.
+    """
+    from nas.run import Asked, run_command
+
+    run_command(
+        Asked(
+            trials=trials,
+            resolution=resolution,
+            channels=channels,
+            study=study,
+            storage=storage,
+            sampler=sampler,
+            objectives=objectives,
+            budget=budget,
+            max_params=max_params,
+            max_flops=max_flops,
+            space=space,
+            data_dir=data_dir,
+            seed=seed,
+            precision=precision,
+            workers=workers,
+            timeout=timeout,
+        ),
+        quiet=quiet or as_json,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def pareto(
+    study: Study = DEFAULT_STUDY,
+    storage: Storage = DEFAULT_STORAGE,
+    as_json: Json = False,
+    html: Annotated[Path | None, typer.Option(help="Write the interactive plot there.")] = None,
+) -> None:
+    """Print the Pareto front of a study, and write its plot."""
+    from nas import tables
+    from studies.results import load_results
+    from studies.store import open_store
+
+    results = load_results(open_store(storage), study)
+    if html is not None:
+        tables.write_page(results, html)
+    if as_json:
+        _print_json(tables.front_json(results))
+    else:
+        tables.print_front(results)
+    if html is not None:
+        print(f"plot: {html}", file=sys.stderr)
+
+
+@app.command()
+def studies(storage: Storage = DEFAULT_STORAGE, as_json: Json = False) -> None:
+    """List the studies of a database."""
+    from nas import tables
+    from studies.results import load_results
+    from studies.store import open_store
+
+    store = open_store(storage)
+    found = [(load_results(store, name), store.study(name)) for name in store.study_names()]
+    if as_json:
+        _print_json([tables.study_json(*one) for one in found])
+    else:
+        tables.print_studies(store.shown, found)
+
+
+@app.command()
+def show(
+    trial: Annotated[int, typer.Argument(help="Number of the trial.")],
+    study: Study = DEFAULT_STUDY,
+    storage: Storage = DEFAULT_STORAGE,
+    depth: Annotated[int, typer.Option(min=1, help="Levels of layers to show.")] = 2,
+    as_json: Json = False,
+) -> None:
+    """Show one trial: its architecture layer by layer, its cost, its learning curve."""
+    from nas import tables
+    from nas.settings import Settings
+    from search_space.architecture import Candidate
+    from search_space.diagram import table
+    from search_space.expand import expand
+    from studies.results import trial_of
+    from studies.store import open_store
+
+    store = open_store(storage)
+    found = trial_of(store, study, trial)
+    settings = Settings.from_json(store.study(study)["settings"])
+    if "key" not in found.user_attrs:
+        raise ValueError(f"trial {trial} of study {study!r} has no candidate yet; run it first")
+    candidate = Candidate.from_json(store.candidate(found.user_attrs["key"]))
+    evaluation = store.evaluation(settings.request(candidate).identity())
+    if as_json:
+        curve = evaluation["curve"] if evaluation else None
+        names = [axis.name for axis in store.axes(study)]
+        _print_json(
+            {
+                "trial": found.number,
+                "state": found.state.name.lower(),
+                "values": dict(zip(names, found.values or (), strict=False)),
+                **found.user_attrs,
+                "candidate": candidate.to_json(),
+                "curve": curve,
+            }
+        )
+        return
+    graph = expand(candidate.architecture, settings.channels)
+    shape = (settings.channels, settings.resolution, settings.resolution)
+    tables.print_trial(found, store.axes(study), evaluation, table(graph, shape, depth))
+
+
+@app.command()
+def space(
+    space: Space = None,
+    resolution: Resolution = 28,
+    toml: Annotated[bool, typer.Option("--toml", help="Print the space as TOML alone.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Print the search space: its dimensions, its exact size, and itself as TOML."""
+    from nas import tables
+    from nas.options import read_space
+    from search_space.dimensions import DIMENSIONS, general
+    from search_space.size import size
+
+    chosen = read_space(space)
+    if toml:
+        print(chosen.to_toml(), end="")
+        return
+    total = size(chosen, resolution)
+    if as_json:
+        _print_json({"dimensions": chosen.to_json(), **total._asdict()})
+        return
+    tables.print_space(
+        [(name, choices, DIMENSIONS[general(name)].words) for name, choices in chosen.items()]
+    )
+    print(f"{total.architectures:,} architectures at {resolution}x{resolution}")
+    print(f"{total.candidates:,} candidates with their label smoothing\n")
+    print(chosen.to_toml(), end="")
+
+
+def _print_json(data: Any) -> None:
+    print(json.dumps(data, indent=2))
+
+
+def main() -> None:
+    """The console script: bad input is one line on standard error, and exit code 2."""
+    try:
+        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+    except (typer.TyperException, ValueError) as error:
+        message = error.format_message() if isinstance(error, typer.TyperException) else str(error)
+        print(f"error: {' '.join(message.split())}", file=sys.stderr)
+        sys.exit(2)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,92 @@
+"""evaluate(): a candidate's accuracy after one short run, the pure function that a worker runs."""
+
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from nas.data import load
+from nas.seeds import derive
+from nas.settings import Request
+from nas.training import DivergedError, fit, initialize, one_thread
+from search_space.network import build
+
+PACKAGES = ("inception-nas", "torch", "torchvision", "lightning", "optuna")
+
+Evaluate = Callable[[Request], "Evaluation"]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The result of a request, and where it was made.
+
+    ``accuracy`` (0..1) and ``loss`` (mean cross-entropy) are of the validation split; ``curve``
+    holds [images seen, training loss, training accuracy]; ``seconds`` is the whole evaluation,
+    ``images_per_second`` of training alone. If the run diverged, ``failure`` says how, and
+    accuracy and loss are None.
+    """
+
+    accuracy: float | None
+    loss: float | None
+    curve: tuple[tuple[int, float, float], ...]
+    seconds: float
+    images_per_second: float
+    host: str
+    versions: dict[str, str]
+    failure: str | None = None
+
+
+def evaluate(request: Request) -> Evaluation:
+    """Train the request's candidate and measure it; equal requests give equal bits on a machine.
+
+    Torch's random state and its number of threads are left as they were. Raises DataError if the
+    directory no longer holds the images that the request names.
+    """
+    started = time.perf_counter()
+    dataset = load(Path(request.directory), request.resolution, request.channels)
+    if dataset.digest != request.data:
+        raise ValueError(
+            f"{request.directory} holds data {dataset.digest}, the study was made with "
+            f"{request.data}; point --data-dir to the original files"
+        )
+    with one_thread(), torch.random.fork_rng():
+        torch.manual_seed(derive(request.seed, "weights"))
+        network = build(request.candidate.architecture, request.channels, len(dataset.classes))
+        initialize(network)
+        try:
+            run = fit(
+                network,
+                dataset,
+                request.recipe,
+                request.candidate.label_smoothing,
+                request.budget,
+                derive(request.seed, "order"),
+            )
+        except DivergedError as diverged:
+            return _result(started, None, None, (), 0.0, str(diverged))
+    return _result(started, run.accuracy, run.loss, run.curve, request.budget / run.seconds)
+
+
+def _result(
+    started: float,
+    accuracy: float | None,
+    loss: float | None,
+    curve: tuple[tuple[int, float, float], ...],
+    speed: float,
+    failure: str | None = None,
+) -> Evaluation:
+    seconds = round(time.perf_counter() - started, 3)
+    return Evaluation(
+        accuracy, loss, curve, seconds, round(speed, 1), platform.node(), versions(), failure
+    )
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that a result may depend on."""
+    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}

@@ -1,0 +1,50 @@
+"""Options of the command line that need reading: durations, counts, names, TOML files."""
+
+import re
+from pathlib import Path
+
+from search_space.space import SearchSpace
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+SUFFIXES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
+
+
+def duration(text: str) -> float:
+    """Seconds of ``30m``, ``1h30m``, ``90s``, ``90``; ValueError on anything else, and on 0."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd]?)", text.lower())
+    whole = "".join(number + unit for number, unit in parts) == text.lower()
+    seconds = sum(float(number) * UNITS[unit or "s"] for number, unit in parts)
+    if not text or not whole or seconds <= 0 or (len(parts) > 1 and any(not u for _, u in parts)):
+        raise ValueError(f"timeout is {text!r}; give a time above 0 such as 90s, 30m or 1h30m")
+    return seconds
+
+
+def count(name: str, text: str) -> int:
+    """A whole number above 0, also as ``200k``, ``1.5M``, ``2G``; ValueError on anything else."""
+    match = re.fullmatch(r"(\d[\d_]*(?:\.\d+)?)([kmg]?)", text.strip().lower())
+    value = float(match[1].replace("_", "")) * SUFFIXES[match[2]] if match else 0.0
+    if value < 1 or value != int(value):
+        raise ValueError(f"{name} is {text!r}; give a whole number above 0 such as 150000 or 150k")
+    return int(value)
+
+
+def study_name(text: str) -> str:
+    """A name that is also the beginning of a file's name; ValueError on one that can't be."""
+    if not re.fullmatch(r"[^\W_][\w.\- ]{0,99}", text):
+        raise ValueError(
+            f"study is {text!r}; give 1 to 100 letters, digits, '-', '_', '.' or spaces, "
+            "a letter or digit first"
+        )
+    return text
+
+
+def read_space(path: Path | None) -> SearchSpace:
+    """The space of a TOML file, or the default one; ValueError that names the file."""
+    if path is None:
+        return SearchSpace()
+    try:
+        return SearchSpace.from_toml(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"space {path} can't be read: {error.strerror}") from None
+    except ValueError as error:
+        raise ValueError(f"space {path}: {error}") from None

@@ -1,0 +1,157 @@
+"""How far a run is: what is counted, and how it is shown on a terminal, as lines, or not at all."""
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from studies.pareto import front_mask, hypervolume, losses, reference_point
+from studies.results import Results, result_of
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+LINE_SECONDS = 10.0
+"""Least time between two lines where the output isn't a terminal."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Trials ended of ``total``; ``best`` accuracy 0..1 or None; images/s over all workers.
+
+    ``seconds_left`` is None until a trial of this run has ended.
+    """
+
+    total: int
+    done: int
+    pruned: int
+    failed: int
+    front: int
+    hypervolume: float
+    best: float | None
+    images_per_second: float
+    seconds_left: float | None
+
+    def ended(self) -> int:
+        """Trials that have ended, in whichever way."""
+        return self.done + self.pruned + self.failed
+
+    def words(self) -> str:
+        """All of it in one line."""
+        parts = [
+            f"{self.ended()}/{self.total} trials",
+            f"{self.done} done, {self.pruned} pruned, {self.failed} failed",
+            f"front {self.front}",
+            f"hypervolume {self.hypervolume:.3f}",
+        ]
+        if self.best is not None:
+            parts.append(f"best {self.best:.2%}")
+        if self.images_per_second:
+            parts.append(f"{self.images_per_second:,.0f} images/s")
+        if self.seconds_left is not None:
+            parts.append(f"{clock(self.seconds_left)} left")
+        return " | ".join(parts)
+
+
+class Tracker:
+    """Counts the trials of a run as they end, from what the study had before."""
+
+    def __init__(self, before: Results, total: int) -> None:
+        self._axes, self._total = before.axes, total
+        self._states = Counter(before.states)
+        self._values = {result.key: result.values for result in before.completed}
+        self._started = time.monotonic()
+        self._ended = self._images = 0
+
+    def trained(self, images: int, seconds: float) -> None:
+        """An evaluation of that many images has ended."""
+        del seconds
+        self._images += images
+
+    def ended(self, trial: "FrozenTrial") -> None:
+        """A trial has ended."""
+        self._ended += 1
+        self._states[trial.state.name.lower()] += 1
+        if trial.state.name == "COMPLETE":
+            result = result_of(trial)
+            self._values.setdefault(result.key, result.values)
+
+    def progress(self) -> Progress:
+        """The state now."""
+        minimised = losses(list(self._values.values()), self._axes)
+        elapsed = time.monotonic() - self._started
+        done, pruned, failed = (self._states[s] for s in ("complete", "pruned", "fail"))
+        left = self._total - done - pruned - failed
+        index = [axis.name for axis in self._axes].index("accuracy") if self._trains() else None
+        return Progress(
+            total=max(self._total, done + pruned + failed),
+            done=done,
+            pruned=pruned,
+            failed=failed,
+            front=int(front_mask(minimised).sum()) if len(minimised) else 0,
+            hypervolume=hypervolume(minimised, reference_point(self._axes)),
+            best=max((v[index] for v in self._values.values()), default=None)
+            if index is not None
+            else None,
+            images_per_second=self._images / elapsed if elapsed > 0 else 0.0,
+            seconds_left=elapsed / self._ended * max(0, left) if self._ended else None,
+        )
+
+    def _trains(self) -> bool:
+        return any(axis.name == "accuracy" for axis in self._axes)
+
+
+@contextmanager
+def shown(quiet: bool) -> Iterator[Callable[[Progress], None]]:
+    """A reporter: a Rich bar where standard error is a terminal, else lines; nothing if quiet."""
+    if quiet:
+        yield lambda progress: None
+    elif sys.stderr.isatty():
+        with _bar() as report:
+            yield report
+    else:
+        yield _lines()
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[Progress], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (BarColumn(bar_width=20), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("starting", total=None)
+
+        def report(progress: Progress) -> None:
+            bar.update(
+                task,
+                description=progress.words(),
+                completed=progress.ended(),
+                total=progress.total,
+            )
+
+        yield report
+
+
+def _lines() -> Callable[[Progress], None]:
+    last = -LINE_SECONDS
+
+    def report(progress: Progress) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= LINE_SECONDS or progress.ended() == progress.total:
+            last = now
+            print(progress.words(), file=sys.stderr, flush=True)
+
+    return report
+
+
+def clock(seconds: float) -> str:
+    """Seconds as h:mm:ss or m:ss."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,171 @@
+"""The command `nas run`: from what was asked, to a study brought to its trials and shown."""
+
+import json
+import shlex
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nas import tables
+from nas.objectives import OBJECTIVES, chosen
+from nas.options import count, duration, read_space, study_name
+from nas.samplers import SAMPLERS
+from nas.settings import PRECISIONS, TRIALS, Recipe, Settings
+from search_space.architecture import check_choice, check_range
+from search_space.limits import check_limits
+from studies.results import Results, load_results
+from studies.store import Store, open_store
+
+MAX_WORKERS = 1024
+CLASSES = 10
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options of `nas run` as they were typed; see its help."""
+
+    trials: int
+    resolution: int
+    channels: int
+    study: str
+    storage: str
+    sampler: str
+    objectives: str
+    budget: str
+    max_params: str | None
+    max_flops: str | None
+    space: Path | None
+    data_dir: Path | None
+    seed: int
+    precision: str
+    workers: int | None
+    timeout: str | None
+
+
+def run_command(asked: Asked, quiet: bool, as_json: bool) -> None:
+    """Check everything, then search, then show the front. ValueError on bad input.
+
+    Ends the process with 128 + the signal's number if a signal stopped it.
+    """
+    settings = settings_of(asked)
+    check_range("trials", asked.trials, *TRIALS)
+    check_range("workers", 0 if asked.workers is None else asked.workers, 0, MAX_WORKERS)
+    check_choice("precision", asked.precision, ("auto", *PRECISIONS))
+    name = study_name(asked.study)
+    seconds = duration(asked.timeout) if asked.timeout else None
+    check_limits(
+        settings.space,
+        settings.resolution,
+        settings.channels,
+        CLASSES,
+        settings.max_params,
+        settings.max_flops,
+    )
+    store = open_store(asked.storage, create=True)
+    directory = ""
+    if not all(OBJECTIVES[objective].known for objective in settings.objectives):
+        settings, directory = _with_training(settings, store, name, asked)
+    stopped = _search(settings, store, name, asked, seconds, directory, quiet)
+    results = load_results(store, name)
+    _show(results, store, Path(f"{name}-pareto.html"), as_json)
+    if stopped:
+        kept = sum(results.states.get(state, 0) for state in ("complete", "pruned", "fail"))
+        print(
+            f"stopped: {kept} of {asked.trials} trials are kept; the same command continues",
+            file=sys.stderr,
+        )
+        sys.exit(128 + stopped)
+
+
+def settings_of(asked: Asked) -> Settings:
+    """The settings that were asked for, without those that the machine decides."""
+    check_choice("sampler", asked.sampler, SAMPLERS)
+    return Settings(
+        space=read_space(asked.space),
+        objectives=chosen([name.strip() for name in asked.objectives.split(",")]),
+        sampler=asked.sampler,
+        seed=asked.seed,
+        resolution=asked.resolution,
+        channels=asked.channels,
+        budget=count("budget", asked.budget),
+        max_params=_limit("--max-params", asked.max_params),
+        max_flops=_limit("--max-flops", asked.max_flops),
+    )
+
+
+def _limit(option: str, text: str | None) -> int | None:
+    return None if text is None else count(option, text)
+
+
+def _with_training(
+    settings: Settings, store: Store, name: str, asked: Asked
+) -> tuple[Settings, str]:
+    """Settings with the data's digest and the precision, and the directory of the images.
+
+    A study that exists keeps the precision that was chosen for it.
+    """
+    from nas.data import digest
+    from nas.download import find
+
+    directory = find(asked.data_dir)
+    precision = asked.precision
+    if precision == "auto" and name in store.study_names():
+        precision = store.study(name)["settings"]["recipe"]["precision"]
+    elif precision == "auto":
+        from nas.training import best_precision
+
+        precision = best_precision()
+    recipe = Recipe(precision=precision)
+    return replace(settings, data=digest(), recipe=recipe), str(directory)
+
+
+def _search(
+    settings: Settings,
+    store: Store,
+    name: str,
+    asked: Asked,
+    seconds: float | None,
+    directory: str,
+    quiet: bool,
+) -> int:
+    """Bring the study to its trials; the number of the signal that stopped it, or 0."""
+    from nas.cluster import default_workers, open_workers
+    from nas.evaluation import evaluate
+    from nas.interrupt import Stopped, stop_on_signals
+    from nas.progress import shown
+    from nas.search import Until, open_study, search
+
+    study = open_study(store, name, settings)
+    trials = study.get_trials(deepcopy=False)
+    if len(trials) >= asked.trials and all(trial.state.is_finished() for trial in trials):
+        return 0
+    count = 0
+    if settings.data:
+        count = min(default_workers() if asked.workers is None else asked.workers, asked.trials)
+    until = Until(asked.trials, seconds)
+    try:
+        with (
+            stop_on_signals(),
+            shown(quiet) as report,
+            open_workers(count, evaluate) as workers,
+        ):
+            search(settings, store, study, until, workers, directory, report)
+    except Stopped as stopped:
+        return stopped.number
+    return 0
+
+
+def _show(results: Results, store: Store, page: Path, as_json: bool) -> None:
+    """The front, the plot's path, and what to try next."""
+    tables.write_page(results, page)
+    if as_json:
+        print(json.dumps(tables.front_json(results) | {"plot": str(page)}, indent=2))
+        return
+    tables.print_front(results)
+    print(f"plot: {page}")
+    options = f"--study {shlex.quote(results.study)} --storage {shlex.quote(store.shown)}"
+    front = results.front()
+    if front:
+        print(f"next: nas show {front[-1].number} {options}")
+        print(f"      nas pareto {options} --json")
+    print(f"      nas studies --storage {shlex.quote(store.shown)}")

@@ -1,0 +1,117 @@
+"""SAMPLERS: who proposes the next candidate. Every one draws from (study seed, trial number) alone.
+
+A seeded Optuna sampler that is made anew on resume repeats its first suggestions; here each trial
+has an inner sampler of its own, so that a study continued is the study that was never stopped.
+"""
+
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nas.seeds import derive
+
+if TYPE_CHECKING:
+    from optuna.samplers import BaseSampler
+
+STARTUP_TRIALS = 20
+"""Random trials before a model-based sampler has enough to learn from."""
+
+
+class Sampler(NamedTuple):
+    """A sampler's words for the help text, and how to make Optuna's sampler with a seed."""
+
+    words: str
+    make: "Callable[[int], BaseSampler]"
+
+
+def _random(seed: int) -> "BaseSampler":
+    from optuna.samplers import RandomSampler
+
+    return RandomSampler(seed=seed)
+
+
+def _tpe(seed: int) -> "BaseSampler":
+    from optuna.samplers import TPESampler
+
+    return TPESampler(
+        n_startup_trials=STARTUP_TRIALS,
+        multivariate=True,
+        group=True,
+        constant_liar=True,
+        seed=seed,
+    )
+
+
+def _nsga2(seed: int) -> "BaseSampler":
+    from optuna.samplers import NSGAIISampler
+
+    return NSGAIISampler(population_size=STARTUP_TRIALS, seed=seed)
+
+
+def _nsga3(seed: int) -> "BaseSampler":
+    from optuna.samplers import NSGAIIISampler
+
+    return NSGAIIISampler(population_size=STARTUP_TRIALS, seed=seed)
+
+
+def _gp(seed: int) -> "BaseSampler":
+    from optuna.samplers import GPSampler
+
+    return GPSampler(
+        n_startup_trials=STARTUP_TRIALS,
+        deterministic_objective=False,
+        seed=seed,
+    )
+
+
+SAMPLERS: dict[str, Sampler] = {
+    "random": Sampler("uniform over each dimension's choices", _random),
+    "tpe": Sampler("tree-structured Parzen estimator, multivariate and grouped", _tpe),
+    "nsga2": Sampler("genetic, crowding distance", _nsga2),
+    "nsga3": Sampler("genetic, reference points", _nsga3),
+    "gp": Sampler("Gaussian process, hypervolume improvement; slow from 100 trials on", _gp),
+}
+"""Name to sampler."""
+
+
+def seeded(name: str, seed: int) -> "BaseSampler":
+    """The sampler of that name as a pure function of the seed, the trial's number and the study."""
+    from optuna.exceptions import ExperimentalWarning
+    from optuna.samplers import BaseSampler
+
+    make = SAMPLERS[name].make
+
+    def fresh(*parts: int | str) -> BaseSampler:
+        with warnings.catch_warnings():
+            # multivariate, group and constant_liar have been experimental since Optuna 2
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            return make(derive(seed, *parts))
+
+    class Seeded(BaseSampler):
+        """Hands every trial to a sampler of its own."""
+
+        def __init__(self) -> None:
+            self._inner: dict[int, BaseSampler] = {}
+
+        def _of(self, trial: Any) -> BaseSampler:
+            if trial.number not in self._inner:
+                self._inner[trial.number] = fresh(trial.number)
+            return self._inner[trial.number]
+
+        def before_trial(self, study: Any, trial: Any) -> None:
+            self._of(trial).before_trial(study, trial)
+
+        def infer_relative_search_space(self, study: Any, trial: Any) -> Any:
+            return self._of(trial).infer_relative_search_space(study, trial)
+
+        def sample_relative(self, study: Any, trial: Any, search_space: Any) -> Any:
+            return self._of(trial).sample_relative(study, trial, search_space)
+
+        def sample_independent(self, study: Any, trial: Any, name: str, dist: Any) -> Any:
+            return fresh(trial.number, name).sample_independent(study, trial, name, dist)
+
+        def after_trial(self, study: Any, trial: Any, state: Any, values: Any) -> None:
+            self._of(trial).after_trial(study, trial, state, values)
+            del self._inner[trial.number]
+
+    return Seeded()

@@ -1,0 +1,215 @@
+"""The driver's loop: asks the sampler, counts the cost, looks up or submits, stores, tells Optuna.
+
+Every trial moves through the same steps whether it is new, resumed, over a limit or known before,
+so a study that was killed anywhere and continued is the study that was never killed.
+"""
+
+import logging
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import optuna
+from optuna.trial import Trial, TrialState
+
+from nas.cluster import Workers
+from nas.evaluation import Evaluation, versions
+from nas.objectives import OBJECTIVES
+from nas.progress import Progress, Tracker
+from nas.samplers import seeded
+from nas.settings import Request, Settings, differences
+from search_space.cost import Cost, cost
+from search_space.limits import over
+from search_space.words import describe
+from studies.results import Results, collect
+from studies.store import Store, StoreError
+
+POLL_SECONDS = 0.5
+CLASSES = 10
+
+
+@dataclass(frozen=True)
+class Until:
+    """When a run ends: the number of trials that the study should have, and seconds from now.
+
+    After ``seconds`` no trial is begun; those that run are finished.
+    """
+
+    trials: int
+    seconds: float | None = None
+
+
+def open_study(store: Store, name: str, settings: Settings) -> optuna.Study:
+    """The study of that name, made if it isn't there; StoreError if it is about something else."""
+    optuna.logging.set_verbosity(logging.ERROR)
+    axes = tuple(OBJECTIVES[objective].axis for objective in settings.objectives)
+    sampler = seeded(settings.sampler, settings.seed)
+    if name in store.study_names():
+        differing = differences(store.study(name)["settings"], settings.to_json())
+        if differing:
+            raise StoreError(
+                f"study {name!r} was made with other settings: {'; '.join(differing)}; "
+                "run with the study's settings, or give another --study"
+            )
+    else:
+        with store.guard():
+            foreign = name in optuna.get_all_study_names(store.storage())
+        if foreign:
+            raise StoreError(
+                f"study {name!r} in {store.shown} was not made by this tool; give another --study"
+            )
+        store.add_study(name, settings.to_json(), axes, versions())
+    with store.guard():
+        study = optuna.create_study(
+            study_name=name,
+            storage=store.storage(),
+            sampler=sampler,
+            pruner=optuna.pruners.NopPruner(),
+            directions=["maximize" if axis.maximize else "minimize" for axis in axes],
+            load_if_exists=True,
+        )
+        with warnings.catch_warnings():
+            # experimental since Optuna 3.2; the dashboard shows these names
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names([axis.name for axis in axes])
+    return study
+
+
+def search(
+    settings: Settings,
+    store: Store,
+    study: optuna.Study,
+    until: Until,
+    workers: Workers,
+    directory: str,
+    report: Callable[[Progress], None],
+) -> Results:
+    """Bring ``study`` to ``until``; ``report`` hears of every trial that ends.
+
+    Trials that an earlier run began and did not finish come first, under their own numbers.
+    ``directory`` is where the images lie. StoreError where the storage fails.
+    """
+    with store.guard():
+        return _Run(settings, store, study, until, workers, directory, report).loop()
+
+
+@dataclass
+class _Begun:
+    """A trial whose evaluation is awaited."""
+
+    trial: Trial
+    cost: Cost
+
+
+class _Run:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        study: optuna.Study,
+        until: Until,
+        workers: Workers,
+        directory: str,
+        report: Callable[[Progress], None],
+    ) -> None:
+        self.settings, self.store, self.study = settings, store, study
+        self.until, self.workers, self.directory, self.report = until, workers, directory, report
+        trials = study.get_trials(deepcopy=False)
+        self.unfinished = [trial for trial in trials if trial.state == TrialState.RUNNING]
+        self.begun = len(trials)
+        self.axes = tuple(OBJECTIVES[name].axis for name in settings.objectives)
+        done = collect(study.study_name, self.axes, trials)
+        self.tracker = Tracker(done, until.trials)
+        self.awaited: dict[Request, list[_Begun]] = {}
+        self.started = time.monotonic()
+
+    def loop(self) -> Results:
+        self.report(self.tracker.progress())
+        while True:
+            while len(self.awaited) < self.workers.slots and (trial := self._next_trial()):
+                self._begin(trial)
+            if not self.awaited:
+                break
+            outcome = self.workers.next(POLL_SECONDS)
+            if outcome is not None:
+                self._ended(*outcome)
+        return collect(self.study.study_name, self.axes, self.study.get_trials(deepcopy=False))
+
+    def _next_trial(self) -> Trial | None:
+        """A trial that was begun before, or a new one while more are wanted."""
+        if self.unfinished:
+            return Trial(self.study, self.unfinished.pop(0)._trial_id)
+        late = self.until.seconds is not None
+        if late and time.monotonic() - self.started >= (self.until.seconds or 0):
+            return None
+        if self.begun >= self.until.trials:
+            return None
+        self.begun += 1
+        return self.study.ask()
+
+    def _begin(self, trial: Trial) -> None:
+        """Parameters, candidate, cost; then the end of the trial, or its evaluation awaited."""
+        settings = self.settings
+        candidate = settings.space.sample(trial.suggest_categorical, settings.resolution)
+        total = cost(candidate.architecture, settings.resolution, settings.channels, CLASSES)
+        text = describe(candidate)
+        self.store.add_candidate(candidate.key, candidate.to_json(), text)
+        known = {
+            "architecture": text,
+            "key": candidate.key,
+            "params": total.params,
+            "flops": total.flops,
+        }
+        for name, value in known.items():
+            trial.set_user_attr(name, value)
+        excess = over(total, settings.max_params, settings.max_flops)
+        for name, value in excess.items():
+            if name not in trial.constraints:
+                trial.set_constraint(name, value)
+        if any(value > 0 for value in excess.values()):
+            self._tell(trial, TrialState.PRUNED)
+            return
+        if all(OBJECTIVES[name].known for name in settings.objectives):
+            self._complete(_Begun(trial, total), None)
+            return
+        request = settings.request(candidate, self.directory)
+        begun = _Begun(trial, total)
+        if request in self.awaited:
+            self.awaited[request].append(begun)
+        elif stored := self.store.evaluation(request.identity()):
+            self._complete(begun, stored)
+        else:
+            self.awaited[request] = [begun]
+            self.workers.submit(request)
+
+    def _ended(self, request: Request, outcome: Evaluation | BaseException) -> None:
+        if isinstance(outcome, Evaluation):
+            self.store.add_evaluation(request.identity(), asdict(outcome))
+            self.tracker.trained(request.budget, outcome.seconds)
+        for begun in self.awaited.pop(request):
+            if isinstance(outcome, Evaluation):
+                self._complete(begun, asdict(outcome))
+            else:
+                self._fail(begun.trial, f"{type(outcome).__name__}: {outcome}")
+
+    def _complete(self, begun: _Begun, evaluation: Mapping[str, Any] | None) -> None:
+        """Tell the objectives' values; a run that diverged has none."""
+        if evaluation and evaluation["failure"]:
+            self._fail(begun.trial, evaluation["failure"])
+            return
+        begun.trial.set_user_attr("seconds", evaluation["seconds"] if evaluation else 0.0)
+        values = [
+            OBJECTIVES[name].value(begun.cost, evaluation) for name in self.settings.objectives
+        ]
+        self._tell(begun.trial, TrialState.COMPLETE, values)
+
+    def _fail(self, trial: Trial, reason: str) -> None:
+        trial.set_user_attr("failure", reason[:500])
+        self._tell(trial, TrialState.FAIL)
+
+    def _tell(self, trial: Trial, state: TrialState, values: list[float] | None = None) -> None:
+        told = self.study.tell(trial, values, state)
+        self.tracker.ended(told)
+        self.report(self.tracker.progress())

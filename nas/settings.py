@@ -1,0 +1,144 @@
+"""Frozen dataclasses of a run's settings: the training recipe, and what a study is about."""
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Self
+
+from nas.seeds import derive
+from search_space.architecture import Candidate, check_choice, check_range
+from search_space.space import SearchSpace
+
+PRECISIONS = ("float32", "bf16")
+BUDGET = (128, 10_000_000)
+"""Least and most training images of a short run."""
+
+DEFAULT_BUDGET = 20_000
+TRIALS = (1, 1_000_000)
+MAX_SEED = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a short run trains: SGD with Nesterov momentum, one cycle annealed to the budget.
+
+    Learning rates are peaks: ``learning_rate`` with batch norm, ``plain_learning_rate`` without,
+    where gradients are also clipped to a norm of ``clip``. ``warmup`` is the share of the steps
+    that lead up to the peak. ``precision`` is float32, or bf16 autocast.
+    """
+
+    batch_size: int = 64
+    learning_rate: float = 0.4
+    plain_learning_rate: float = 0.15
+    clip: float = 1.0
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    warmup: float = 0.25
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        check_range("batch size", self.batch_size, 1, 65536)
+        check_choice("precision", self.precision, PRECISIONS)
+
+
+@dataclass(frozen=True)
+class Request:
+    """Everything that an evaluation depends on, and ``directory``, where its images lie.
+
+    ``data`` is the digest of the images and their split, ``budget`` counts training images.
+    """
+
+    candidate: Candidate
+    recipe: Recipe
+    resolution: int
+    channels: int
+    budget: int
+    seed: int
+    data: str
+    directory: str = ""
+
+    def identity(self) -> dict[str, Any]:
+        """What evaluations are looked up by: equal exactly for requests of equal results."""
+        return {
+            "key": self.candidate.key,
+            "recipe": asdict(self.recipe),
+            "resolution": self.resolution,
+            "channels": self.channels,
+            "budget": self.budget,
+            "seed": self.seed,
+            "data": self.data,
+        }
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a study is about. Two runs with equal settings may share a study.
+
+    ``resolution`` is in pixels, ``budget`` in training images, ``max_params`` and ``max_flops``
+    are limits above which a candidate is pruned before training (None: no limit).
+    """
+
+    space: SearchSpace = field(default_factory=SearchSpace)
+    objectives: tuple[str, ...] = ("accuracy", "params", "flops")
+    sampler: str = "tpe"
+    seed: int = 0
+    resolution: int = 28
+    channels: int = 1
+    budget: int = DEFAULT_BUDGET
+    max_params: int | None = None
+    max_flops: int | None = None
+    recipe: Recipe = field(default_factory=Recipe)
+    data: str = ""
+
+    def __post_init__(self) -> None:
+        check_range("seed", self.seed, 0, MAX_SEED)
+        check_range("resolution", self.resolution, 8, 224)
+        check_choice("channels", self.channels, (1, 3))
+        check_range("budget", self.budget, *BUDGET)
+        for name in ("max_params", "max_flops"):
+            if getattr(self, name) is not None:
+                check_range(name.replace("_", " "), getattr(self, name), 1, 10**15)
+
+    def request(self, candidate: Candidate, directory: str = "") -> Request:
+        """The evaluation of a candidate; its seed is of the study, not of the trial."""
+        return Request(
+            candidate,
+            self.recipe,
+            self.resolution,
+            self.channels,
+            self.budget,
+            derive(self.seed, "evaluation"),
+            self.data,
+            directory,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON data; ``from_json`` gives equal settings back."""
+        data = {spec.name: getattr(self, spec.name) for spec in fields(self)}
+        return data | {
+            "space": self.space.to_json(),
+            "objectives": list(self.objectives),
+            "recipe": asdict(self.recipe),
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """The settings that ``to_json`` described."""
+        return cls(
+            **data
+            | {
+                "space": SearchSpace.from_json(data["space"]),
+                "objectives": tuple(data["objectives"]),
+                "recipe": Recipe(**data["recipe"]),
+            }
+        )
+
+
+def differences(stored: dict[str, Any], asked: dict[str, Any], prefix: str = "") -> list[str]:
+    """One 'name: the study has X, this run asks for Y' for every value that differs, nested."""
+    out: list[str] = []
+    for name in sorted(stored.keys() | asked.keys()):
+        old, new = stored.get(name), asked.get(name)
+        if isinstance(old, dict) and isinstance(new, dict):
+            out += differences(old, new, f"{prefix}{name}.")
+        elif old != new:
+            out.append(f"{prefix}{name}: the study has {old!r}, this run asks for {new!r}")
+    return out

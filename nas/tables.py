@@ -1,0 +1,150 @@
+"""What the commands show: tables and a page for people, JSON for programs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from studies.pareto import Axis
+from studies.results import Result, Results
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+
+def value_words(axis: Axis, value: float) -> str:
+    """A value of an objective as a table shows it."""
+    return f"{value:.2%}" if axis.unit == "fraction" else f"{value:,.0f}"
+
+
+def print_front(results: Results) -> None:
+    """The front as a table, cheapest first."""
+    front = results.front()
+    title = f"Pareto front of {results.study}: {len(front)} of {len(results.completed)} trials"
+    table = _table(title)
+    table.add_column("trial", justify="right")
+    for axis in results.axes:
+        table.add_column(axis.name, justify="right")
+    table.add_column("architecture", overflow="fold", ratio=1)
+    for result in front:
+        values = [value_words(*pair) for pair in zip(results.axes, result.values, strict=True)]
+        table.add_row(str(result.number), *values, Text(result.text))
+    Console().print(table)
+
+
+def front_json(results: Results) -> dict[str, Any]:
+    """The front, and the study's state, as JSON data."""
+    return {
+        "study": results.study,
+        "objectives": [axis.name for axis in results.axes],
+        "trials": results.states,
+        "hypervolume": results.hypervolume(),
+        "front": [_result_json(results.axes, result) for result in results.front()],
+    }
+
+
+def _result_json(axes: Sequence[Axis], result: Result) -> dict[str, Any]:
+    known = {"params": result.params, "flops": result.flops}
+    values = dict(zip((axis.name for axis in axes), result.values, strict=True))
+    whole = {name: int(value) for name, value in values.items() if name in known}
+    return {
+        "trial": result.number,
+        "values": values | whole,
+        **known,
+        "key": result.key,
+        "architecture": result.text,
+    }
+
+
+def write_page(results: Results, path: Path) -> None:
+    """Write the interactive Pareto plot; ValueError where that can't be done."""
+    from studies.plots import pareto_figure, pareto_page
+
+    heading = f"Pareto front of {results.study}"
+    note = f"{len(results.front())} of {len(results.completed)} completed trials are on the front."
+    page = pareto_page(pareto_figure(results.points(), results.axes, ""), heading, note)
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise ValueError(f"plot {path} can't be written: {error.strerror}") from None
+
+
+def print_studies(shown: str, studies: Sequence[tuple[Results, dict[str, Any]]]) -> None:
+    """One row a study: how many trials ended how, the front, and when it was begun."""
+    table = _table(f"Studies in {shown}")
+    for name in ("study", "objectives", "sampler"):
+        table.add_column(name)
+    for name in ("complete", "pruned", "failed", "unfinished", "front", "hypervolume"):
+        table.add_column(name, justify="right")
+    table.add_column("begun (UTC)")
+    for results, row in studies:
+        states = [results.states.get(s, 0) for s in ("complete", "pruned", "fail", "running")]
+        table.add_row(
+            Text(results.study),
+            ", ".join(axis.name for axis in results.axes),
+            row["settings"]["sampler"],
+            *map(str, states),
+            str(len(results.front())),
+            f"{results.hypervolume():.3f}",
+            f"{row['created']:%Y-%m-%d %H:%M}",
+        )
+    Console().print(table)
+
+
+def study_json(results: Results, row: dict[str, Any]) -> dict[str, Any]:
+    """A study's state and settings as JSON data."""
+    return {
+        "study": results.study,
+        "created": f"{row['created']:%Y-%m-%dT%H:%M:%SZ}",
+        "trials": results.states,
+        "front": len(results.front()),
+        "hypervolume": results.hypervolume(),
+        "settings": row["settings"],
+        "versions": row["versions"],
+    }
+
+
+def print_trial(
+    trial: "FrozenTrial", axes: Sequence[Axis], evaluation: dict[str, Any] | None, layers: str
+) -> None:
+    """A trial in full: state, values, candidate, layers, learning curve."""
+    console = Console(soft_wrap=True)
+    known = trial.user_attrs
+    console.print(f"trial {trial.number}: {trial.state.name.lower()}", highlight=False)
+    for axis, value in zip(axes, trial.values or (), strict=False):
+        console.print(f"  {axis.name}: {value_words(axis, value)}", highlight=False)
+    if "failure" in known:
+        console.print(Text(f"  reason: {known['failure']}"))
+    console.print(Text(f"  key: {known['key']}\n  architecture: {known['architecture']}\n"))
+    console.print(Text(layers))
+    if evaluation:
+        console.print(
+            f"\nevaluated with {evaluation['budget']:,} images in {evaluation['seconds']:.1f} s "
+            f"on {evaluation['host']}, {evaluation['images_per_second']:,.0f} images/s",
+            highlight=False,
+        )
+        table = _table("Learning curve (training)")
+        for name in ("images", "loss", "accuracy"):
+            table.add_column(name, justify="right")
+        for images, loss, accuracy in evaluation["curve"]:
+            table.add_row(f"{images:,}", f"{loss:.4f}", f"{accuracy:.2%}")
+        console.print(table)
+
+
+def print_space(rows: Sequence[tuple[str, Sequence[Any], str]]) -> None:
+    """The dimensions of a space and their choices."""
+    table = _table("Dimensions (those of a stage are chosen for each stage)")
+    table.add_column("dimension")
+    table.add_column("choices", overflow="fold")
+    table.add_column("what it is", overflow="fold")
+    for name, choices, words in rows:
+        table.add_row(name, ", ".join(str(choice).lower() for choice in choices), words)
+    Console().print(table)
+
+
+def _table(title: str) -> Table:
+    return Table(title=Text(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)

@@ -1,0 +1,234 @@
+"""One short training run: the LightningModule, and fit() from a network to its accuracy."""
+
+import contextlib
+import logging
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nas.data import Batches, Dataset, order
+from nas.settings import Recipe
+
+CURVE_POINTS = 20
+VALIDATION_BATCH = 500
+
+Point = tuple[int, float, float]
+"""Of a learning curve: training images seen, training loss and accuracy since the last point."""
+
+
+class DivergedError(Exception):
+    """The loss of a run is not finite."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a run gives: validation accuracy (0..1) and cross-entropy, curve, training seconds."""
+
+    accuracy: float
+    loss: float
+    curve: tuple[Point, ...]
+    seconds: float
+
+
+class ShortRun(pl.LightningModule):
+    """A network trained with a ``Recipe`` on batches of uint8 [N, C, H, W] and labels [N]."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        recipe: Recipe,
+        label_smoothing: float,
+        mean: float,
+        std: float,
+        steps: int,
+    ) -> None:
+        super().__init__()
+        self.network = network.to(memory_format=torch.channels_last)
+        self.recipe = recipe
+        self.label_smoothing = label_smoothing
+        self.mean, self.std = 255 * mean, 255 * std
+        self.steps = steps
+        self.curve: list[Point] = []
+        self._seen = self._since = 0
+        self._train = torch.zeros(2)
+        self._validation = torch.zeros(2, dtype=torch.float64)
+        self._validated = 0
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Logits [N, classes] of uint8 pixels [N, C, H, W]."""
+        x = pixels.to(torch.float32).sub_(self.mean).div_(self.std)
+        logits: Tensor = self.network(x.contiguous(memory_format=torch.channels_last))
+        return logits
+
+    def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
+        """The smoothed loss of a batch; raises DivergedError at once where it isn't finite."""
+        pixels, labels = batch
+        logits = self(pixels).float()
+        loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+        value = float(loss.detach())
+        if not abs(value) < float("inf"):
+            raise DivergedError(f"the training loss is {value} after {self._seen:,} images")
+        count = len(labels)
+        correct = int((logits.detach().argmax(1) == labels).sum())
+        self._seen += count
+        self._since += count
+        self._train += torch.tensor([count * value, correct])
+        if (index + 1) * CURVE_POINTS // self.steps > index * CURVE_POINTS // self.steps:
+            mean_loss, accuracy = (self._train / self._since).tolist()
+            self.curve.append((self._seen, round(mean_loss, 4), round(accuracy, 4)))
+            self._train.zero_()
+            self._since = 0
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], index: int) -> None:
+        """Count the correct ones and add the cross-entropy up."""
+        del index
+        pixels, labels = batch
+        logits = self(pixels).float()
+        loss = F.cross_entropy(logits, labels, reduction="sum")
+        correct = (logits.argmax(1) == labels).sum()
+        self._validation += torch.stack([correct.double(), loss.double()]).cpu()
+        self._validated += len(labels)
+
+    def result(self) -> tuple[float, float]:
+        """Accuracy (0..1) and mean cross-entropy of the validation images seen."""
+        accuracy, loss = (self._validation / self._validated).tolist()
+        if not abs(loss) < float("inf"):
+            raise DivergedError(f"the validation loss is {loss}")
+        return accuracy, loss
+
+    def configure_optimizers(self):  # type: ignore[no-untyped-def]
+        """SGD with Nesterov momentum, and one cycle over the run's steps."""
+        recipe = self.recipe
+        peak = recipe.learning_rate if has_batch_norm(self.network) else recipe.plain_learning_rate
+        optimizer = torch.optim.SGD(
+            self.network.parameters(),
+            lr=peak,
+            momentum=recipe.momentum,
+            nesterov=True,
+            weight_decay=recipe.weight_decay,
+        )
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, peak, self.steps, pct_start=recipe.warmup, cycle_momentum=False
+        )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+
+def fit(
+    network: nn.Module,
+    dataset: Dataset,
+    recipe: Recipe,
+    label_smoothing: float,
+    budget: int,
+    seed: int,
+) -> Fit:
+    """Train ``network`` in place on ``budget`` images, then measure it on the validation split.
+
+    Raises DivergedError where a loss isn't finite.
+    """
+    train = Batches(dataset.train, order(len(dataset.train), budget, seed), recipe.batch_size)
+    held_out = torch.arange(len(dataset.validation))
+    validation = Batches(dataset.validation, held_out, VALIDATION_BATCH)
+    run = ShortRun(network, recipe, label_smoothing, dataset.mean, dataset.std, len(train))
+    plain = not has_batch_norm(network)
+    started = time.perf_counter()
+    with quiet():
+        trainer = pl.Trainer(
+            accelerator="auto",
+            devices=1,
+            precision="bf16-mixed" if recipe.precision == "bf16" else "32-true",
+            max_epochs=1,
+            gradient_clip_val=recipe.clip if plain else None,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            inference_mode=False,
+        )
+        trainer.fit(run, train)
+        seconds = time.perf_counter() - started
+        trainer.validate(run, validation, verbose=False)
+    accuracy, loss = run.result()
+    return Fit(accuracy, loss, tuple(run.curve), seconds)
+
+
+def initialize(network: nn.Module) -> None:
+    """Kaiming initialization in place: activations keep their variance from layer to layer.
+
+    Torch's own default shrinks activations layer by layer; without batch norm a network of this
+    space then stays at 10 %.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_in", nonlinearity="relu")
+        elif isinstance(layer, nn.Linear):
+            nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
+        if isinstance(layer, nn.Conv2d | nn.Linear) and layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+
+
+def has_batch_norm(network: nn.Module) -> bool:
+    """Whether any layer is a batch norm."""
+    return any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules())
+
+
+def best_precision() -> str:
+    """``bf16`` where the GPU, or else the CPU, is good at it and a measurement agrees.
+
+    bf16 autocast pays only on CPUs with AVX512_BF16 or AMX; elsewhere it is emulated, many times
+    slower.
+    """
+    if torch.cuda.is_available():
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    if torch.backends.mps.is_available():
+        return "float32"
+    if not (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()):
+        return "float32"
+    times = {dtype: _convolution_seconds(dtype) for dtype in (torch.float32, torch.bfloat16)}
+    return "bf16" if times[torch.bfloat16] < times[torch.float32] else "float32"
+
+
+def _convolution_seconds(dtype: torch.dtype) -> float:
+    layer = nn.Conv2d(32, 32, 3, padding=1).to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    x = torch.ones(32, 32, 28, 28, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    times = []
+    for _ in range(6):
+        started = time.perf_counter()
+        layer(x).sum().backward()
+        times.append(time.perf_counter() - started)
+    return min(times[1:])
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch on one thread: processes share the cores, and a run's bits don't depend on them."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Lightning without its notes on hardware, data loaders and logging, which are not news."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,110 @@
+"""A study's trials as they are read by tables and plots: states counted, the front, hypervolume."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from studies.pareto import Axis, front, hypervolume, losses, reference_point
+from studies.store import Store, StoreError
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+    from studies.plots import Point
+
+
+@dataclass(frozen=True)
+class Result:
+    """A completed trial: its number, objective values, and what is known of its candidate.
+
+    ``text`` is the architecture in words, ``seconds`` what its evaluation took.
+    """
+
+    number: int
+    values: tuple[float, ...]
+    key: str
+    text: str
+    params: int
+    flops: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Results:
+    """Completed trials in order, on the study's axes, and how many trials are in which state."""
+
+    study: str
+    axes: tuple[Axis, ...]
+    completed: tuple[Result, ...]
+    states: dict[str, int]
+
+    def front(self) -> list[Result]:
+        """The Pareto front, cheapest first; of equal candidates the first trial alone."""
+        first: dict[str, Result] = {}
+        for result in self.completed:
+            first.setdefault(result.key, result)
+        distinct = list(first.values())
+        return [distinct[i] for i in front([r.values for r in distinct], self.axes)]
+
+    def hypervolume(self) -> float:
+        """Of the completed trials, against the study's reference point."""
+        minimised = losses([result.values for result in self.completed], self.axes)
+        return hypervolume(minimised, reference_point(self.axes))
+
+    def points(self) -> "list[Point]":
+        """The completed trials for a plot."""
+        from studies.plots import Point
+
+        return [Point(r.number, r.values, r.text) for r in self.completed]
+
+
+def load_results(store: Store, name: str) -> Results:
+    """The results of a study of this store; StoreError if there is no such study."""
+    import optuna
+
+    axes = store.axes(name)
+    with store.guard():
+        try:
+            study = optuna.load_study(study_name=name, storage=store.storage())
+            trials = study.get_trials(deepcopy=False)
+        except KeyError:
+            trials = []
+    return collect(name, axes, trials)
+
+
+def collect(name: str, axes: Sequence[Axis], trials: "Sequence[FrozenTrial]") -> Results:
+    """Results from Optuna's trials."""
+    states = Counter(trial.state.name.lower() for trial in trials)
+    completed = [result_of(trial) for trial in trials if trial.state.name == "COMPLETE"]
+    return Results(name, tuple(axes), tuple(completed), dict(states))
+
+
+def result_of(trial: "FrozenTrial") -> Result:
+    """A completed trial as a result."""
+    known = trial.user_attrs
+    return Result(
+        trial.number,
+        tuple(trial.values),
+        known["key"],
+        known["architecture"],
+        known["params"],
+        known["flops"],
+        known.get("seconds", 0.0),
+    )
+
+
+def trial_of(store: Store, name: str, number: int) -> "FrozenTrial":
+    """A trial of a study by its number; StoreError that says which numbers there are."""
+    import optuna
+
+    store.study(name)
+    with store.guard():
+        study = optuna.load_study(study_name=name, storage=store.storage())
+        trials = study.get_trials(deepcopy=False)
+    for trial in trials:
+        if trial.number == number:
+            return trial
+    near = sorted((trial.number for trial in trials), key=lambda n: (abs(n - number), n))[:3]
+    known = f"the nearest are: {', '.join(map(str, near))}" if near else "it has no trials yet"
+    raise StoreError(f"trial {number} is not in study {name!r}; {known}")

@@ -1,0 +1,53 @@
+"""SQLAlchemy tables beside Optuna's, in the same database, and the version of their schema."""
+
+from sqlalchemy import JSON, Column, DateTime, Float, Integer, MetaData, String, Table, Text, func
+
+VERSION = 1
+"""Raised with every change of a table. A database of a newer version is refused."""
+
+METADATA = MetaData()
+
+SCHEMA = Table("nas_schema", METADATA, Column("version", Integer, nullable=False))
+
+STUDIES = Table(
+    "nas_studies",
+    METADATA,
+    Column("name", String(255), primary_key=True),
+    Column("settings", JSON, nullable=False),
+    Column("axes", JSON, nullable=False),
+    Column("versions", JSON, nullable=False),
+    Column("created", DateTime, server_default=func.now()),
+)
+"""What a study is about: its settings, its objectives as axes, the versions it was begun with."""
+
+CANDIDATES = Table(
+    "nas_candidates",
+    METADATA,
+    Column("key", String(32), primary_key=True),
+    Column("candidate", JSON, nullable=False),
+    Column("text", Text, nullable=False),
+)
+"""Every candidate proposed so far, once: its canonical JSON, and in words."""
+
+EVALUATIONS = Table(
+    "nas_evaluations",
+    METADATA,
+    Column("identity", String(64), primary_key=True),
+    Column("key", String(32), nullable=False, index=True),
+    Column("recipe", JSON, nullable=False),
+    Column("resolution", Integer, nullable=False),
+    Column("channels", Integer, nullable=False),
+    Column("budget", Integer, nullable=False),
+    Column("seed", Integer, nullable=False),
+    Column("data", String(64), nullable=False),
+    Column("accuracy", Float),
+    Column("loss", Float),
+    Column("curve", JSON, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("images_per_second", Float, nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("versions", JSON, nullable=False),
+    Column("failure", Text),
+    Column("created", DateTime, server_default=func.now()),
+)
+"""Every evaluation, once. ``identity`` is a digest of the columns from ``key`` to ``data``."""

@@ -1,0 +1,282 @@
+"""Tests of where the raw files come from: sources, digests, and the cache."""
+
+import errno
+import gzip
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nas import download
+from nas.download import DataError
+
+IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
+
+Contents = dict[str, bytes]
+
+
+@pytest.fixture
+def contents(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Contents:
+    """Four tiny files whose digests are the expected ones; the cache is empty, no source works."""
+    files = {name: f"the content of {name}".encode() for name in download.FILES}
+    monkeypatch.setattr(download, "FILES", {n: digest(c) for n, c in files.items()})
+    monkeypatch.setenv(download.CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setattr(download, "SOURCES", {})
+    return files
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def put(directory: Path, contents: Contents, gz: bool = False) -> Path:
+    """Write the files into a directory, and return it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, content in contents.items():
+        if gz:
+            (directory / f"{name}.gz").write_bytes(gzip.compress(content))
+        else:
+            (directory / name).write_bytes(content)
+    return directory
+
+
+def held(directory: Path) -> Contents:
+    """Return all that is in a directory, hidden files too."""
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
+
+
+@pytest.mark.parametrize("gz", [False, True])
+@pytest.mark.parametrize("layout", [".", "FashionMNIST/raw"])
+def test_a_data_directory_enters_the_cache(
+    contents: Contents, tmp_path: Path, layout: str, gz: bool
+) -> None:
+    put(tmp_path / "given" / layout, contents, gz)
+    found = download.find(tmp_path / "given")
+    assert found == download.cache_directory() == tmp_path / "cache" / "fashion-mnist"
+    assert held(found) == contents
+    assert download.find() == found
+
+
+def test_files_may_be_kept_in_different_ways(contents: Contents, tmp_path: Path) -> None:
+    names = list(contents)
+    put(tmp_path / "given", {name: contents[name] for name in names[:2]}, gz=True)
+    put(tmp_path / "given" / "FashionMNIST" / "raw", {name: contents[name] for name in names[2:]})
+    assert held(download.find(tmp_path / "given")) == contents
+
+
+@pytest.mark.parametrize("gz", [False, True])
+def test_an_altered_file_is_named_with_both_digests(
+    contents: Contents, tmp_path: Path, gz: bool
+) -> None:
+    put(download.cache_directory(), contents)
+    altered = contents[IMAGES][:-1] + b"!"
+    given = put(tmp_path / "given", contents | {IMAGES: altered}, gz)
+    with pytest.raises(DataError) as caught:
+        download.find(given)
+    path = given / (f"{IMAGES}.gz" if gz else IMAGES)
+    assert str(caught.value) == (
+        f"--data-dir: {path} is altered or truncated: "
+        f"expected SHA-256 {digest(contents[IMAGES])}, "
+        f"found {digest(altered)} in {len(altered)} bytes. "
+        "Put the original files there, or leave out --data-dir to have them fetched"
+    )
+
+
+def test_a_truncated_file_is_named_with_both_digests(contents: Contents, tmp_path: Path) -> None:
+    given = put(tmp_path / "given", contents | {LABELS: contents[LABELS][:9]})
+    with pytest.raises(DataError) as caught:
+        download.find(given)
+    assert f"{given / LABELS} is altered or truncated" in str(caught.value)
+    assert f"expected SHA-256 {digest(contents[LABELS])}" in str(caught.value)
+    assert f"found {digest(contents[LABELS][:9])} in 9 bytes" in str(caught.value)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "header", "middle", "empty"])
+def test_a_damaged_gzip_file_is_named_with_both_digests(
+    contents: Contents, tmp_path: Path, damage: str
+) -> None:
+    given = put(tmp_path / "given", contents, gz=True)
+    path = given / f"{IMAGES}.gz"
+    packed = path.read_bytes()
+    middle = len(packed) // 2
+    path.write_bytes(
+        {
+            "truncated": packed[:middle],
+            "header": b"no" + packed[2:],
+            "middle": packed[:middle] + bytes(b ^ 255 for b in packed[middle:]),
+            "empty": b"",
+        }[damage]
+    )
+    with pytest.raises(DataError) as caught:
+        download.find(given)
+    message = f"{path} is altered or truncated: expected SHA-256 {digest(contents[IMAGES])}, found "
+    assert message in str(caught.value)
+
+
+def test_every_missing_file_is_named_with_its_digest(contents: Contents, tmp_path: Path) -> None:
+    given = put(tmp_path / "given", {name: contents[name] for name in (IMAGES, LABELS)})
+    with pytest.raises(DataError, match="leave out --data-dir to have them fetched") as caught:
+        download.find(given)
+    for name, content in contents.items():
+        fact = f"{given / name} is missing (expected SHA-256 {digest(content)})"
+        assert (fact in str(caught.value)) == (name not in (IMAGES, LABELS))
+
+
+def test_an_absent_data_directory_is_an_error_whatever_the_cache_has(
+    contents: Contents, tmp_path: Path
+) -> None:
+    put(download.cache_directory(), contents)
+    with pytest.raises(DataError, match=f"--data-dir: there is no directory {tmp_path / 'no'}"):
+        download.find(tmp_path / "no")
+
+
+def test_an_unreadable_file_is_an_error(contents: Contents, tmp_path: Path) -> None:
+    given = put(tmp_path / "given", contents)
+    (given / LABELS).unlink()
+    (given / LABELS).mkdir()
+    with pytest.raises(DataError, match=f"{given / LABELS} can't be read: Is a directory"):
+        download.find(given)
+
+
+def test_the_first_source_with_all_four_wins(
+    contents: Contents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+
+    def source(name: str, files: Contents) -> Callable[[Path], Path]:
+        def fetch(scratch: Path) -> Path:
+            calls.append(name)
+            assert not list(scratch.iterdir())
+            return put(scratch / "files", files, gz=True)
+
+        return fetch
+
+    partial = {name: contents[name] for name in (IMAGES, LABELS)}
+    sources = {
+        "partial": source("partial", partial),
+        "full": source("full", contents),
+        "late": source("late", contents),
+    }
+    monkeypatch.setattr(download, "SOURCES", sources)
+    assert held(download.find()) == contents
+    assert calls == ["partial", "full"]
+    download.find()
+    assert calls == ["partial", "full"], "the cache has them now"
+
+
+def test_every_failure_is_in_the_message(
+    contents: Contents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(scratch: Path) -> Path:
+        raise DataError("the line is dead")
+
+    def full(scratch: Path) -> Path:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    put(download.cache_directory(), {IMAGES: b"bad"})
+    sources = {"first": broken, "second": full, "third": lambda scratch: scratch / "no"}
+    monkeypatch.setattr(download, "SOURCES", sources)
+    with pytest.raises(DataError) as caught:
+        download.find()
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "no source has Fashion-MNIST:"
+    assert lines[1].startswith(f"  the cache: {download.cache_directory() / IMAGES} is altered")
+    assert f"expected SHA-256 {digest(contents[IMAGES])}, found {digest(b'bad')}" in lines[1]
+    assert lines[2] == "  first: the line is dead"
+    assert lines[3] == "  second: [Errno 28] No space left on device"
+    assert lines[4].startswith("  third: there is no directory ")
+    assert lines[5].endswith("by hand (.gz will do) and name their directory by --data-dir")
+
+
+@pytest.mark.parametrize("damaged", [b"", b"altered", None])
+def test_a_bad_cache_is_filled_anew(
+    contents: Contents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: bytes | None
+) -> None:
+    monkeypatch.setattr(download, "SOURCES", {"disk": lambda _: tmp_path / "disk"})
+    put(tmp_path / "disk", contents, gz=True)
+    cache = put(download.cache_directory(), contents)
+    kept = (cache / LABELS).stat().st_ino
+    if damaged is None:
+        (cache / IMAGES).unlink()
+    else:
+        (cache / IMAGES).write_bytes(damaged)
+    assert held(download.find()) == contents
+    assert (cache / LABELS).stat().st_ino == kept, "a good file is left alone"
+
+
+def test_the_cache_is_the_users_own_unless_overridden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(download.CACHE_VARIABLE, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
+    assert download.cache_directory().parts[-2:] == ("inception-nas", "fashion-mnist")
+    monkeypatch.setenv(download.CACHE_VARIABLE, "/elsewhere")
+    assert download.cache_directory() == Path("/elsewhere/fashion-mnist")
+
+
+def test_an_unwritable_cache_is_one_line_before_anything_is_fetched(
+    contents: Contents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # a file where a directory should be stops root as well, whom permissions don't
+    (tmp_path / "cache").write_bytes(b"")
+    sources = {"net": lambda _: pytest.fail("fetched in vain")}
+    monkeypatch.setattr(download, "SOURCES", sources)
+    for data_dir in (None, put(tmp_path / "given", contents)):
+        with pytest.raises(DataError) as caught:
+            download.find(data_dir)
+        assert str(caught.value) == (
+            f"can't write the cache {tmp_path / 'cache' / 'fashion-mnist'}: Not a directory. "
+            "Set INCEPTION_NAS_CACHE to a writable directory with 60 MB free"
+        )
+
+
+def test_a_full_disk_leaves_the_old_file_and_no_litter(
+    contents: Contents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fsync(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    cache = put(download.cache_directory(), {IMAGES: b"old"})
+    given = put(tmp_path / "given", contents)
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(DataError, match=f"can't write the cache {cache}: No space left on device"):
+        download.find(given)
+    assert held(cache) == {IMAGES: b"old"}
+
+
+def test_a_cache_without_write_access_serves_if_it_is_good(
+    contents: Contents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(download.cache_directory(), contents)
+    monkeypatch.setattr(download, "_write", lambda *_: pytest.fail("written"))
+    assert download.find() == download.find(put(tmp_path / "given", contents))
+
+
+def test_many_processes_fill_one_cache(tmp_path: Path) -> None:
+    contents = {name: os.urandom(3 << 20) for name in download.FILES}
+    given = put(tmp_path / "given", contents)
+    cache = put(tmp_path / "cache" / "fashion-mnist", {IMAGES: b"bad"})
+    program = f"""
+from pathlib import Path
+from nas import download
+download.FILES = { {name: digest(content) for name, content in contents.items()}!r}
+download.SOURCES = {{"disk": lambda scratch: Path({str(given)!r})}}
+for _ in range(10):
+    assert download.read(download.find())
+    # fills it again while the others read
+    for name, content in download.read(Path({str(given)!r})).items():
+        download._write(download.cache_directory(), name, content)
+"""
+    environment = {**os.environ, download.CACHE_VARIABLE: str(tmp_path / "cache")}
+    processes = [
+        subprocess.Popen([sys.executable, "-c", program], env=environment) for _ in range(4)
+    ]
+    assert [process.wait(60) for process in processes] == [0] * 4
+    assert held(cache) == contents
+
+
+def test_importing_download_does_not_import_torch() -> None:
+    program = "import sys, nas.download; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
