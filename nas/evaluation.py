@@ -8,13 +8,8 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-import torch
-
-from nas.data import load
 from nas.seeds import derive
 from nas.settings import Request
-from nas.training import DivergedError, fit, initialize, one_thread
-from search_space.network import build
 
 PACKAGES = ("inception-nas", "torch", "torchvision", "lightning", "optuna")
 
@@ -47,6 +42,13 @@ def evaluate(request: Request) -> Evaluation:
     Torch's random state and its number of threads are left as they were. Raises DataError if the
     directory no longer holds the images that the request names.
     """
+    # Here, not above: the driver hands this function to workers and needs no torch for that.
+    import torch
+
+    from nas.data import load
+    from nas.training import DivergedError, fit, initialize, one_thread
+    from search_space.network import build
+
     started = time.perf_counter()
     dataset = load(Path(request.directory), request.resolution, request.channels)
     if dataset.digest != request.data:

@@ -112,7 +112,7 @@ def _with_training(
     if precision == "auto" and name in store.study_names():
         precision = store.study(name)["settings"]["recipe"]["precision"]
     elif precision == "auto":
-        from nas.training import best_precision
+        from nas.precision import best_precision
 
         precision = best_precision()
     recipe = Recipe(precision=precision)

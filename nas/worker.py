@@ -3,7 +3,7 @@
 import contextlib
 import signal
 
-import nas.evaluation  # noqa: F401  a worker is ready once it could train
+import nas.training  # noqa: F401  a worker is ready once it could train
 
 with contextlib.suppress(ValueError):  # signals can be set from the main thread only
     signal.signal(signal.SIGINT, signal.SIG_IGN)

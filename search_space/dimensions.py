@@ -56,7 +56,7 @@ DIMENSIONS: dict[str, Dimension] = {
     ),
     "body.stages": Dimension((1, 2, 3), (1, 6), "stages", 1),
     "stage.blocks": Dimension((1, 2, 3), (1, 8), "Inception blocks of the stage", 1),
-    "stage.width": Dimension((16, 32, 48, 64, 96), (16, 2048), "channels of its blocks", UNIT),
+    "stage.width": Dimension((16, 32, 48, 64), (16, 2048), "channels of its blocks", UNIT),
     "stage.reduction": Dimension(
         ("max-pool", "inception"), ("max-pool", "inception"), "what halves the maps before it"
     ),
