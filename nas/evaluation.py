@@ -90,5 +90,7 @@ def _result(
 
 @cache
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that a result may depend on."""
-    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+    """Versions of Python (without its patch level) and of packages that a result may depend on."""
+    return {"python": ".".join(platform.python_version_tuple()[:2])} | {
+        name: version(name) for name in PACKAGES
+    }

@@ -66,9 +66,8 @@ class Tracker:
         self._started = time.monotonic()
         self._ended = self._images = 0
 
-    def trained(self, images: int, seconds: float) -> None:
-        """An evaluation of that many images has ended."""
-        del seconds
+    def trained(self, images: int) -> None:
+        """An evaluation of that many training images has ended."""
         self._images += images
 
     def ended(self, trial: "FrozenTrial") -> None:

@@ -61,10 +61,15 @@ def run_command(asked: Asked, quiet: bool, as_json: bool) -> None:
         settings.max_params,
         settings.max_flops,
     )
-    store = open_store(asked.storage, create=True)
     directory = ""
     if not all(OBJECTIVES[objective].known for objective in settings.objectives):
-        settings, directory = _with_training(settings, store, name, asked)
+        from nas.data import digest
+        from nas.download import find
+
+        directory = str(find(asked.data_dir))
+        settings = replace(settings, data=digest())
+    store = open_store(asked.storage, create=True)
+    settings = replace(settings, recipe=Recipe(precision=_precision(store, name, asked.precision)))
     stopped = _search(settings, store, name, asked, seconds, directory, quiet)
     results = load_results(store, name)
     _show(results, store, Path(f"{name}-pareto.html"), as_json)
@@ -97,26 +102,16 @@ def _limit(option: str, text: str | None) -> int | None:
     return None if text is None else count(option, text)
 
 
-def _with_training(
-    settings: Settings, store: Store, name: str, asked: Asked
-) -> tuple[Settings, str]:
-    """Settings with the data's digest and the precision, and the directory of the images.
+def _precision(store: Store, name: str, asked: str) -> str:
+    """The precision asked for; for ``auto`` that of the study, or the best of this machine."""
+    if asked != "auto":
+        return asked
+    if name in store.study_names():
+        recipe: dict[str, str] = store.study(name)["settings"]["recipe"]
+        return recipe["precision"]
+    from nas.precision import best_precision
 
-    A study that exists keeps the precision that was chosen for it.
-    """
-    from nas.data import digest
-    from nas.download import find
-
-    directory = find(asked.data_dir)
-    precision = asked.precision
-    if precision == "auto" and name in store.study_names():
-        precision = store.study(name)["settings"]["recipe"]["precision"]
-    elif precision == "auto":
-        from nas.precision import best_precision
-
-        precision = best_precision()
-    recipe = Recipe(precision=precision)
-    return replace(settings, data=digest(), recipe=recipe), str(directory)
+    return best_precision()
 
 
 def _search(
@@ -157,11 +152,12 @@ def _search(
 
 def _show(results: Results, store: Store, page: Path, as_json: bool) -> None:
     """The front, the plot's path, and what to try next."""
-    tables.write_page(results, page)
     if as_json:
         print(json.dumps(tables.front_json(results) | {"plot": str(page)}, indent=2))
+        tables.write_page(results, page)
         return
     tables.print_front(results)
+    tables.write_page(results, page)
     print(f"plot: {page}")
     options = f"--study {shlex.quote(results.study)} --storage {shlex.quote(store.shown)}"
     front = results.front()

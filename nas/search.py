@@ -47,7 +47,9 @@ def open_study(store: Store, name: str, settings: Settings) -> optuna.Study:
     axes = tuple(OBJECTIVES[objective].axis for objective in settings.objectives)
     sampler = seeded(settings.sampler, settings.seed)
     if name in store.study_names():
-        differing = differences(store.study(name)["settings"], settings.to_json())
+        known = store.study(name)
+        differing = differences(known["settings"], settings.to_json())
+        differing += differences(known["versions"], versions(), "version of ")
         if differing:
             raise StoreError(
                 f"study {name!r} was made with other settings: {'; '.join(differing)}; "
@@ -187,7 +189,7 @@ class _Run:
     def _ended(self, request: Request, outcome: Evaluation | BaseException) -> None:
         if isinstance(outcome, Evaluation):
             self.store.add_evaluation(request.identity(), asdict(outcome))
-            self.tracker.trained(request.budget, outcome.seconds)
+            self.tracker.trained(request.budget)
         for begun in self.awaited.pop(request):
             if isinstance(outcome, Evaluation):
                 self._complete(begun, asdict(outcome))

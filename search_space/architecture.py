@@ -29,9 +29,15 @@ N_SIZES = (3, 5, 7)
 
 def check_choice(name: str, value: object, options: Collection[object]) -> None:
     """Raise a ValueError that names the valid options unless ``value`` is one of them."""
-    if not any(value == o and isinstance(value, bool) is isinstance(o, bool) for o in options):
+    if not any(type(value) is type(option) and value == option for option in options):
         listed = ", ".join(str(option) for option in options)
         raise ValueError(f"{name} is {value!r}; choose one of: {listed}")
+
+
+def check_type(name: str, value: object, kind: type) -> None:
+    """Raise a ValueError unless ``value`` is a ``kind``."""
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} is {value!r}; it must be one {kind.__name__}")
 
 
 def check_range(name: str, value: object, low: float, high: float, integer: bool = True) -> None:
@@ -144,12 +150,11 @@ class Block(_Data):
         if not self.width:
             raise ValueError("block width is 0; give at least one branch a width above 0")
         for kernel, reduce, width in self.large:
+            check_range(f"block reduce_{kernel}x{kernel}", reduce, 1 if width else 0, 4096)
             if not width:
                 object.__setattr__(self, f"reduce_{kernel}x{kernel}", 0)
-            else:
-                check_range(f"block reduce_{kernel}x{kernel}", reduce, 1, 4096)
-                if width < 2:
-                    raise ValueError(f"block width_{kernel}x{kernel} is {width}; at least 2")
+            elif width < 2:
+                raise ValueError(f"block width_{kernel}x{kernel} is {width}; at least 2")
         check_choice("block pool", self.pool, POOLS)
         check_choice("block factorization", self.factorization, FACTORIZATIONS)
         check_choice("block n", self.n, N_SIZES)
@@ -197,6 +202,8 @@ class Stage(_Data):
     def __post_init__(self) -> None:
         if not isinstance(self.blocks, tuple) or not self.blocks:
             raise ValueError(f"stage blocks is {self.blocks!r}; a stage has at least one block")
+        for number, block in enumerate(self.blocks, 1):
+            check_type(f"block {number} of a stage", block, Block)
         check_choice("stage reduction", self.reduction, REDUCTIONS)
 
 
@@ -215,8 +222,17 @@ class Architecture(_Data):
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
+        check_type("stem", self.stem, Stem)
         if not isinstance(self.stages, tuple) or not self.stages:
             raise ValueError(f"stages is {self.stages!r}; an architecture has at least one stage")
+        for number, stage in enumerate(self.stages, 1):
+            check_type(f"stage {number}", stage, Stage)
+        for number, stage in enumerate(self.stages, 1):
+            if (stage.reduction == "none") is not (number == 1):
+                raise ValueError(
+                    f"stage {number} reduction is {stage.reduction!r}; the first stage has none "
+                    "(the stem pools instead), every other has one"
+                )
         check_choice("norm", self.norm, NORMS)
         check_range("dropout", self.dropout, 0.0, 0.9, integer=False)
 
@@ -234,6 +250,7 @@ class Candidate(_Data):
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
+        check_type("architecture", self.architecture, Architecture)
         check_range("label smoothing", self.label_smoothing, 0.0, 0.5, integer=False)
 
     @cached_property

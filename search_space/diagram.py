@@ -64,6 +64,6 @@ def table(graph: Sequence, shape: Shape, depth: int = 2) -> str:
         "  ".join(
             cell.ljust(width) if index < 2 else cell.rjust(width)
             for index, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
+        )
         for line in lines
     )

@@ -49,9 +49,9 @@ class SearchSpace:
                 )
             if not isinstance(choices, tuple) or not choices:
                 raise ValueError(f"{name} is {choices!r}; give a list of at least one choice")
-            if len(set(choices)) < len(choices):
-                raise ValueError(f"{name} is {list(choices)}; a choice is given twice")
             checked[name] = tuple(dimension.check(name, choice) for choice in choices)
+            if len(set(checked[name])) < len(choices):
+                raise ValueError(f"{name} is {list(choices)}; a choice is given twice")
         same = [n for n in checked if n in DIMENSIONS and checked[n] == DIMENSIONS[n].choices]
         object.__setattr__(self, "given", {n: checked[n] for n in checked if n not in same})
         for stage in range(1, MAX_STAGES + 1):

@@ -1,0 +1,299 @@
+"""Tests of sampling: what is asked, within which choices, and what the resolution rules out."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from random import Random
+from typing import Any
+
+import optuna
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from search_space.architecture import Candidate
+from search_space.diagram import rows
+from search_space.dimensions import DIMENSIONS, MAX_STAGES, general
+from search_space.expand import expand
+from search_space.space import SHARES, SearchSpace, image_shape
+
+RESOLUTIONS = st.integers(8, 224)
+SEEDS = st.integers(0, 2**32)
+
+
+class Recorder:
+    """A seeded chooser that keeps what it was asked, and its answers."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+        self.asked: dict[str, tuple[Any, ...]] = {}
+        self.answers: dict[str, Any] = {}
+
+    def __call__(self, name: str, options: Sequence[Any]) -> Any:
+        assert name not in self.asked, f"{name} is asked twice"
+        self.asked[name] = tuple(options)
+        self.answers[name] = self.random.choice(options)
+        return self.answers[name]
+
+
+def sample(space: SearchSpace, chooser: Recorder, resolution: int = 28) -> Candidate:
+    """A candidate, or rejection of the example where the resolution allows none."""
+    try:
+        return space.sample(chooser, resolution)
+    except ValueError as error:
+        assume("no candidate of this space can run" not in str(error))
+        raise
+
+
+def test_the_same_answers_give_the_same_candidate(sampled: list[Candidate]) -> None:
+    assert [SearchSpace().sample(Recorder(seed)) for seed in range(100)] == sampled[:100]
+    recorder = Recorder(5)
+    candidate = SearchSpace().sample(recorder)
+    assert SearchSpace().sample(lambda name, _: recorder.answers[name]) == candidate
+
+
+def test_every_default_choice_turns_up(sampled: list[Candidate]) -> None:
+    answered: dict[str, set[Any]] = {}
+    for seed in range(1000):
+        recorder = Recorder(seed)
+        SearchSpace().sample(recorder)
+        for name, answer in recorder.answers.items():
+            answered.setdefault(general(name.split("[")[0]), set()).add(answer)
+    assert answered == {name: set(item.choices) for name, item in DIMENSIONS.items()}
+
+
+@settings(deadline=None)
+@given(st.from_type(SearchSpace), RESOLUTIONS, SEEDS)
+def test_questions_are_within_the_space(space: SearchSpace, resolution: int, seed: int) -> None:
+    recorder = Recorder(seed)
+    sample(space, recorder, resolution)
+    for name, options in recorder.asked.items():
+        bare, _, listed = name.rstrip("]").partition("[")
+        choices = space.choices(bare)
+        assert len(options) > 1, f"{name} is no question"
+        assert set(options) <= set(choices)
+        assert list(options) == [choice for choice in choices if choice in options]
+        assert (options == choices) is (listed == "")
+        assert listed in ("", ",".join(map(str, options)))
+
+
+@settings(deadline=None)
+@given(st.from_type(SearchSpace), RESOLUTIONS, SEEDS)
+def test_candidates_are_within_the_space(space: SearchSpace, resolution: int, seed: int) -> None:
+    candidate = sample(space, Recorder(seed), resolution)
+    architecture = candidate.architecture
+    stem = architecture.stem
+    for name in ("kernel", "stride", "pool", "width"):
+        assert getattr(stem, name) in space.choices(f"stem.{name}")
+    assert (stem.second is not None) in space.choices("stem.second")
+    assert stem.second in (None, (stem.width, 2 * stem.width))
+    assert len(architecture.stages) in space.choices("body.stages")
+    assert (architecture.norm != "none") in space.choices("body.batch_norm")
+    assert architecture.norm in ("none", *space.choices("body.order"))
+    assert architecture.dropout in space.choices("head.dropout")
+    assert candidate.label_smoothing in space.choices("head.label_smoothing")
+
+    inputs = stem.second[1] if stem.second else stem.width
+    for number, stage in enumerate(architecture.stages, 1):
+        name = f"stage{number}"
+        choices = {
+            key[6:]: space.choices(f"{name}.{key[6:]}") for key in DIMENSIONS if "stage." in key
+        }
+        assert len(stage.blocks) in choices["blocks"]
+        if number == 1:
+            assert stage.reduction == "none"
+        else:
+            assert stage.reduction in choices["reduction"]
+        inputs *= 2 if stage.reduction == "inception" else 1
+        last = stage.blocks[-1]
+        assert set(stage.blocks[1:]) <= {last}
+        for block in stage.blocks:
+            assert block.width in choices["width"]
+            widths = (block.width_1x1, block.width_3x3, block.width_5x5, block.width_pool)
+            for width, share in zip(widths, SHARES, strict=True):
+                assert width % 4 == 0
+                assert (0 in choices[share]) if width == 0 else any(choices[share])
+            assert block.factorization in ("none", *choices["factorization"])
+            assert block.factorization != "asymmetric" or block.n in {3, *choices["n"]}
+            assert not block.width_pool or block.pool in choices["pool"]
+            assert block.residual in ("none", *choices["residual"])
+            assert block.residual != "block" or block.scale in choices["scale"]
+            for _, reduce, width in block.large:
+                at_ratios = {
+                    max(4, 4 * round(r * width / 4)) for r in map(float, choices["reduce"])
+                }
+                assert reduce in at_ratios if width else reduce == 0
+        if last.residual == "block":
+            assert stage.blocks[0].residual == ("block" if inputs == last.width else "none")
+            assert len(stage.blocks) > 1 or inputs == last.width
+        else:
+            assert stage.blocks[0] == last
+        inputs = last.width
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.from_type(SearchSpace))
+def test_one_name_always_has_the_same_options(space: SearchSpace) -> None:
+    """Optuna refuses a name whose choices change within a study."""
+    options: dict[str, tuple[Any, ...]] = {}
+    for resolution in (8, 9, 12, 16, 28, 57, 224):
+        for seed in range(10):
+            recorder = Recorder(seed)
+            sample(space, recorder, resolution)
+            for name, asked in recorder.asked.items():
+                assert options.setdefault(name, asked) == asked
+
+
+@pytest.mark.parametrize("resolution", [8, 28])
+def test_an_optuna_trial_can_choose(resolution: int) -> None:
+    optuna.logging.disable_default_handler()
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for _ in range(100):
+        trial = study.ask()
+        candidate = SearchSpace().sample(trial.suggest_categorical, resolution)
+        assert isinstance(candidate, Candidate)
+        study.tell(trial, 0.0)
+
+
+def test_what_cannot_matter_is_not_asked() -> None:
+    plain = {
+        "body.stages": (1,),
+        "body.batch_norm": (False,),
+        "stage.share_1x1": (1, 2),
+        "stage.share_3x3": (0,),
+        "stage.share_5x5": (0,),
+        "stage.share_pool": (0,),
+        "stage.residual": ("none", "branch"),
+    }
+    recorder = Recorder(0)
+    SearchSpace(plain).sample(recorder)
+    asked = {name for name in recorder.asked if "." in name and not name.startswith("stem.")}
+    assert asked == {
+        "stage1.width",
+        "stage1.blocks",
+        "stage1.share_1x1",
+        "stage1.residual",
+        "head.dropout",
+        "head.label_smoothing",
+    }
+
+
+def narrowed(resolution: int = 28, **choices: tuple[Any, ...]) -> dict[str, tuple[Any, ...]]:
+    """What is asked, and with which answers, over many samples of a one-stage space."""
+    given = {name.replace("__", "."): options for name, options in choices.items()}
+    space = SearchSpace({"body.stages": (1,), "stem.second": (False,)} | given)
+    asked: dict[str, tuple[Any, ...]] = {}
+    for seed in range(50):
+        recorder = Recorder(seed)
+        space.sample(recorder, resolution)
+        asked |= recorder.asked
+    return asked
+
+
+def test_the_1xn_size_is_asked_only_where_something_is_asymmetric() -> None:
+    plain = narrowed(stage__factorization=("none", "stacked", "expanded"))
+    assert "stage1.n" not in plain
+    assert "stage1.n" in narrowed(stage__factorization=("none", "asymmetric"))
+    for seed in range(200):
+        recorder = Recorder(seed)
+        SearchSpace().sample(recorder)
+        for number in range(1, 4):
+            asymmetric = recorder.answers.get(f"stage{number}.factorization") == "asymmetric"
+            assert (f"stage{number}.n" in recorder.asked) is asymmetric
+
+
+def test_the_block_residual_is_offered_only_where_a_block_is_as_wide_as_its_input() -> None:
+    wide = narrowed(stem__width=(8,), stage__width=(16,), stage__blocks=(1,))
+    assert wide["stage1.residual[none,branch]"] == ("none", "branch")
+    assert not {"stage1.residual", "stage1.scale"} & wide.keys()
+    for fits in ({"stem__width": (16,)}, {"stage__blocks": (2,)}):
+        asked = narrowed(
+            **({"stem__width": (8,), "stage__width": (16,), "stage__blocks": (1,)} | fits)
+        )
+        assert asked["stage1.residual"] == ("none", "block", "branch")
+        assert "stage1.scale" in asked
+
+
+def test_a_share_is_not_asked_where_it_changes_nothing() -> None:
+    """Alone, the pool branch has the whole width at any share."""
+    none: dict[str, Any] = {f"stage__share_{branch}": (0,) for branch in ("1x1", "3x3", "5x5")}
+    assert not any("share" in name for name in narrowed(**none))
+    assert "stage1.share_pool" in narrowed(**(none | {"stage__share_1x1": (1,)}))
+
+
+def test_the_last_share_must_be_above_zero_where_the_others_are_not() -> None:
+    recorder = Recorder(0)
+    zero = {"stage.share_1x1": (0,), "stage.share_3x3": (0,), "stage.share_5x5": (0, 1, 2)}
+    space = SearchSpace(zero | {"stage.share_pool": (0,), "body.stages": (1,)})
+    space.sample(recorder)
+    assert recorder.asked["stage1.share_5x5[1,2]"] == (1, 2)
+    assert not any(name.startswith("stage1.share_pool") for name in recorder.asked)
+
+
+def test_a_stages_own_choices_come_before_those_of_all_stages() -> None:
+    space = SearchSpace(
+        {"stage.width": (16,), "stage2.width": (64,), "stage2.blocks": (3,), "body.stages": (3,)}
+    )
+    assert space.choices("stage1.width") == space.choices("stage3.width") == (16,)
+    assert space.choices("stage2.width") == (64,)
+    for seed in range(20):
+        stages = space.sample(Recorder(seed)).architecture.stages
+        assert [stage.blocks[0].width for stage in stages] == [16, 64, 16]
+        assert len(stages[1].blocks) == 3
+
+
+@pytest.mark.parametrize("resolution", [8, 9, 12, 28])
+def test_every_reduction_sees_maps_of_at_least_2x2(resolution: int) -> None:
+    space = SearchSpace({"body.stages": (1, 2, 3, 4, 5, 6)})
+    counts = set()
+    for seed in range(300):
+        architecture = space.sample(Recorder(seed), resolution).architecture
+        found = rows(expand(architecture), (1, resolution, resolution), depth=1)
+        for before, row in pairwise(found):
+            if row.name.startswith("reduction"):
+                assert before.output[1] >= 2
+                assert row.output[1] == (before.output[1] + 1) // 2
+        counts.add(len(architecture.stages))
+    # 8, 4, 2, 1 and 28, 14, 7, 4, 2, 1: no more stages, and no fewer.
+    assert counts == set(range(1, {8: 4, 9: 5, 12: 5, 28: 6}[resolution] + 1))
+
+
+def test_halvings_that_would_leave_too_few_stages_are_not_offered() -> None:
+    space = SearchSpace({"body.stages": (5,)})
+    for seed in range(100):
+        recorder = Recorder(seed)
+        stem = space.sample(recorder, 16).architecture.stem
+        assert (stem.stride, stem.pool, stem.second) == (1, False, None)
+        assert not {"stem.stride", "stem.pool", "stem.second"} & {
+            name.split("[")[0] for name in recorder.asked
+        }
+
+
+@pytest.mark.parametrize(("stages", "resolution"), [(6, 8), (6, 16), (5, 8)])
+def test_a_space_that_cannot_run_at_the_resolution(stages: int, resolution: int) -> None:
+    space = SearchSpace({"body.stages": (stages,)})
+    with pytest.raises(ValueError, match=rf"^resolution is {resolution}; no candidate of this spa"):
+        space.sample(Recorder(0), resolution)
+    with pytest.raises(ValueError, match=r"allow fewer stages or less pooling\)$"):
+        space.sample(Recorder(0), resolution)
+
+
+@pytest.mark.parametrize("resolution", [7, 225, 28.0])
+def test_resolutions_outside_8_to_224(resolution: int) -> None:
+    message = f"^resolution is {resolution}; it must be a whole number from 8 to 224$"
+    with pytest.raises(ValueError, match=message):
+        SearchSpace().sample(Recorder(0), resolution)
+    with pytest.raises(ValueError, match=message):
+        image_shape(resolution, 1)
+
+
+def test_image_shapes() -> None:
+    assert image_shape(28, 1) == (1, 28, 28)
+    assert image_shape(224, 3) == (3, 224, 224)
+    with pytest.raises(ValueError, match=r"^channels is 2; choose one of: 1, 3$"):
+        image_shape(28, 2)
+
+
+def test_there_are_six_stages_at_most() -> None:
+    assert MAX_STAGES == 6
+    assert general("stage6.n") == "stage.n"
+    assert general("stage7.n") == "stage7.n"

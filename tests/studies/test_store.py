@@ -1,0 +1,181 @@
+"""The database: what is refused and with which words, round trips, transactions, a full disk."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from studies.pareto import Axis
+from studies.schema import EVALUATIONS, SCHEMA, VERSION
+from studies.store import Store, StoreError, open_store
+
+AXES = (Axis("accuracy", "fraction", True, False, 0.1), Axis("params", "n", False, True, 1e7))
+IDENTITY = {
+    "key": "a1",
+    "recipe": {"batch_size": 64},
+    "resolution": 28,
+    "channels": 1,
+    "budget": 20000,
+    "seed": 1,
+    "data": "d",
+}
+RESULT = {
+    "accuracy": 0.1 + 0.2,
+    "loss": 1 / 3,
+    "curve": [[64, 2.3, 0.1]],
+    "seconds": 1.5,
+    "images_per_second": 900.0,
+    "host": "h",
+    "versions": {"torch": "2"},
+    "failure": None,
+}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return open_store(f"sqlite:///{tmp_path / 'a.db'}", create=True)
+
+
+def test_evaluations_are_found_by_their_whole_identity(store: Store) -> None:
+    store.add_evaluation(IDENTITY, RESULT)
+    found = store.evaluation(IDENTITY)
+    assert found is not None
+    assert {name: found[name] for name in RESULT} == RESULT
+    for name in IDENTITY:
+        other = IDENTITY | {name: {"batch_size": 65} if name == "recipe" else "99"}
+        assert store.evaluation(other) is None
+
+
+def test_an_evaluation_is_stored_once_and_stays(store: Store) -> None:
+    store.add_evaluation(IDENTITY, RESULT)
+    store.add_evaluation(IDENTITY, RESULT | {"accuracy": 0.9})
+    found = store.evaluation(IDENTITY)
+    assert found is not None
+    assert found["accuracy"] == RESULT["accuracy"]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@given(
+    st.dictionaries(st.text(), st.integers() | st.text() | st.floats(allow_nan=False)),
+    st.text(alphabet="0123456789abcdef", min_size=16, max_size=16),
+)
+def test_candidates_come_back_as_they_were(
+    store: Store, candidate: dict[str, object], key: str
+) -> None:
+    text = json.dumps(candidate)
+    store.add_candidate(key, candidate, text)
+    store.add_candidate(key, {}, "another")
+    with store.transaction() as connection:
+        connection.execute(sa.text("DELETE FROM nas_candidates WHERE key <> :key"), {"key": key})
+    assert store.candidate(key) == candidate
+    with store.transaction() as connection:
+        connection.execute(sa.text("DELETE FROM nas_candidates"))
+
+
+def test_studies_keep_settings_and_axes(store: Store) -> None:
+    store.add_study("s", {"seed": 3}, AXES, {"torch": "2"})
+    again = open_store(str(store.url))
+    assert again.study_names() == ["s"]
+    assert again.study("s")["settings"] == {"seed": 3}
+    assert again.axes("s") == AXES
+
+
+def test_an_unknown_study_names_the_nearest(store: Store) -> None:
+    with pytest.raises(StoreError, match="it holds no study yet"):
+        store.study("a")
+    for name in ("fashion-small", "other"):
+        store.add_study(name, {}, AXES, {})
+    with pytest.raises(StoreError, match="'fashion-smal' is not in .*nearest are: fashion-small"):
+        store.study("fashion-smal")
+
+
+def test_nothing_of_a_failed_transaction_stays(store: Store) -> None:
+    def half() -> None:
+        with store.transaction() as connection:
+            connection.execute(sa.insert(EVALUATIONS).values(identity="x", **IDENTITY, **RESULT))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        half()
+    with store.transaction() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(EVALUATIONS)).scalar() == 0
+
+
+def test_sqlite_is_in_wal_mode_and_waits(store: Store) -> None:
+    for engine in (store.engine, store.storage().engine):
+        with engine.connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+            assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 1
+            assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 60_000
+
+
+def test_a_full_disk_is_one_line_and_what_was_stored_stays(store: Store) -> None:
+    store.add_evaluation(IDENTITY, RESULT)
+    with store.transaction() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+        connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+    long = RESULT | {"curve": [[i, 0.123456, 0.123456] for i in range(20_000)]}
+    with pytest.raises(StoreError, match=r"database or disk is full; everything finished before"):
+        store.add_evaluation(IDENTITY | {"seed": 2}, long)
+    again = open_store(str(store.url))
+    assert again.evaluation(IDENTITY) is not None
+    assert again.evaluation(IDENTITY | {"seed": 2}) is None
+
+
+def refusal(url: str, create: bool) -> str:
+    with pytest.raises(StoreError) as caught:
+        open_store(url, create)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("create", [False, True])
+def test_what_is_no_database_is_refused_and_left_as_it_was(tmp_path: Path, create: bool) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("these are my notes, not a database")
+    assert "is not an SQLite database" in refusal(f"sqlite:///{text}", create)
+    assert text.read_text() == "these are my notes, not a database"
+    assert "is a directory" in refusal(f"sqlite:///{tmp_path}", create)
+    assert "in memory" in refusal("sqlite://", create)
+    assert "not a database URL" in refusal("nas.db", create)
+    assert "driver that is not installed" in refusal("oracle://me:secret@host/x", create)
+    assert list(tmp_path.iterdir()) == [text]
+
+
+def test_a_missing_database_is_made_only_where_asked(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    assert "does not exist" in refusal(url, False)
+    assert "is not a directory" in refusal(f"sqlite:///{tmp_path}/no/a.db", True)
+    assert not list(tmp_path.iterdir())
+    open_store(url, True)
+    assert open_store(url).schema_version() == VERSION
+
+
+def test_a_database_without_studies_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE mine (x)")
+    connection.close()
+    assert "holds no studies" in refusal(f"sqlite:///{path}", False)
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("mine",)]
+    connection.close()
+
+
+def test_a_newer_schema_is_refused(store: Store) -> None:
+    with store.transaction() as connection:
+        connection.execute(sa.update(SCHEMA).values(version=VERSION + 1))
+    for create in (False, True):
+        words = refusal(str(store.url), create)
+        assert f"schema version {VERSION + 1}" in words
+        assert "upgrade inception-nas" in words
+
+
+def test_passwords_are_never_shown(tmp_path: Path) -> None:
+    words = refusal("mssql://me:secret@host/x", True)
+    assert "secret" not in words
+    assert "me:***@host" in words
