@@ -61,13 +61,13 @@ class OnDask:
 
     def __init__(self, client: "distributed.Client", slots: int, evaluate: Evaluate) -> None:
         self.slots = slots
-        self._client, self._evaluate = client, evaluate
+        self.client, self._evaluate = client, evaluate
         self._ended: queue.SimpleQueue[tuple[Request, Running]] = queue.SimpleQueue()
         self._running: set[Running] = set()
 
     def submit(self, request: Request) -> None:
         # Not pure: two studies' equal requests are our store's business, not the scheduler's.
-        future = self._client.submit(self._evaluate, request, pure=False)
+        future = self.client.submit(self._evaluate, request, pure=False)
         self._running.add(future)
         future.add_done_callback(lambda done: self._ended.put((request, done)))
 

@@ -37,7 +37,8 @@ def _tpe(seed: int) -> "BaseSampler":
         n_startup_trials=STARTUP_TRIALS,
         multivariate=True,
         group=True,
-        constant_liar=True,
+        # It rereads all trials from the database for every group of parameters.
+        constant_liar=False,
         seed=seed,
     )
 

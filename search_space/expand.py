@@ -106,6 +106,8 @@ def _inception_reduction(inputs: int, norm: str) -> Concat:
 
     The convolutional branches are half the input's width each, so the whole is twice as wide.
     """
+    if inputs < 2:
+        raise ValueError(f"an inception reduction has {inputs} input channels; it needs at least 2")
     width = inputs // 2
     reduce = max(1, width // 2)
     single = (

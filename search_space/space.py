@@ -1,9 +1,11 @@
 """SearchSpace: the choices of each dimension, sampling through a chooser, size, TOML.
 
-A chooser is asked only for what still matters: the 1xn size only where something is asymmetric,
-a residual's scale only where there is one. Where earlier choices rule some options out, the name
-carries the options that are left (``stages[1,2]``), since Optuna allows one name one set of
-choices only.
+A chooser is asked about every dimension of the stem, of each stage that is there, and of the head;
+an answer that changes nothing (the 1xn size where nothing is asymmetric) leaves no trace in the
+architecture. So a stage's answers come together, and a sampler can learn them together.
+
+Where earlier answers rule some options out, the name carries the options that are left
+(``body.stages[1,2]``), since Optuna allows one name one set of choices only.
 """
 
 import tomllib
@@ -84,7 +86,8 @@ class SearchSpace:
             block = Block(**branches, **residual)
             first = block if same or block.residual != "block" else Block(**branches)
             stages.append(Stage((first, *[block] * (count - 1)), reduction))
-        norm = ask("body.order") if ask("body.batch_norm") else "none"
+        batch_norm, order = ask("body.batch_norm"), ask("body.order")
+        norm = order if batch_norm else "none"
         architecture = Architecture(stem, tuple(stages), norm, ask("head.dropout"))
         return Candidate(architecture, ask("head.label_smoothing"))
 
@@ -126,37 +129,31 @@ class SearchSpace:
     def branches(self, choose: Choose, stage: str, width: int) -> dict[str, Any]:
         """Fields of the block that a stage of ``width`` channels repeats, but for its residual."""
         ask = _Asker(self, choose)
-        shares: list[int] = []
-        for index, share in enumerate(SHARES):
-            options = self.choices(f"{stage}.{share}")
-            later = [self.choices(f"{stage}.{other}") for other in SHARES[index + 1 :]]
-            if not any(shares) and not any(any(choices) for choices in later):
-                options = tuple(choice for choice in options if choice)
-                if index == len(SHARES) - 1:
-                    options = options[:1]  # alone, the pool branch takes the width at any share
-            shares.append(ask(f"{stage}.{share}", options))
+        shares = [ask(f"{stage}.{share}") for share in SHARES]
+        if not any(shares):  # the last branch that may be there takes the width
+            able = [i for i, share in enumerate(SHARES) if any(self.choices(f"{stage}.{share}"))]
+            shares[able[-1]] = 1
         one, three, five, pool = divide(width, shares)
-        block: dict[str, Any] = {"width_1x1": one, "width_pool": pool}
-        if three or five:
-            ratio = ask(f"{stage}.reduce")
-            block |= {"reduce_3x3": _reduced(ratio, three), "width_3x3": three}
-            block |= {"reduce_5x5": _reduced(ratio, five), "width_5x5": five}
-            block["factorization"] = ask(f"{stage}.factorization")
-            if block["factorization"] == "asymmetric":
-                block["n"] = ask(f"{stage}.n")
-        if pool:
-            block["pool"] = ask(f"{stage}.pool")
-        return block
+        ratio = ask(f"{stage}.reduce")
+        return {
+            "width_1x1": one,
+            "reduce_3x3": _reduced(ratio, three),
+            "width_3x3": three,
+            "reduce_5x5": _reduced(ratio, five),
+            "width_5x5": five,
+            "width_pool": pool,
+            "factorization": ask(f"{stage}.factorization"),
+            "n": ask(f"{stage}.n"),
+            "pool": ask(f"{stage}.pool"),
+        }
 
     def residual(self, choose: Choose, stage: str, applies: bool) -> dict[str, Any]:
         """A stage's residual and its scale; ``applies``: some block is as wide as its input."""
         ask = _Asker(self, choose)
-        choices = self.choices(f"{stage}.residual")
-        options = [choice for choice in choices if choice != "block" or applies] or ["none"]
-        residual = ask(f"{stage}.residual", options)
-        return {"residual": residual} | (
-            {"scale": ask(f"{stage}.scale")} if residual == "block" else {}
-        )
+        residual, scale = ask(f"{stage}.residual"), ask(f"{stage}.scale")
+        if residual == "block" and not applies:
+            residual = "none"
+        return {"residual": residual, "scale": scale}
 
     @classmethod
     def from_toml(cls, text: str) -> "SearchSpace":

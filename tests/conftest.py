@@ -1,7 +1,11 @@
 """What several tests share: a small space, settings on it, the installed command."""
 
+import os
 import sys
 from pathlib import Path
+
+# Before torch is imported: tests run side by side, one process a core.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 

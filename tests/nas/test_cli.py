@@ -135,7 +135,10 @@ def test_a_study_is_run_shown_continued_and_exported(
     assert again.stderr == ""
     more = json.loads(call("run", "--trials", "4", *options, "--json").stdout)
     assert more["trials"] == {"complete": 4}
-    assert json.loads(call("pareto", "--json", "--html", "front.html").stdout)["front"] == more["front"]
+    assert (
+        json.loads(call("pareto", "--json", "--html", "front.html").stdout)["front"]
+        == more["front"]
+    )
     assert "plotly" in (tmp_path / "front.html").read_text()
     best = more["front"][-1]
     shown = json.loads(call("show", str(best["trial"]), "--json").stdout)

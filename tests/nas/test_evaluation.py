@@ -18,7 +18,9 @@ from search_space.network import build
 BLOCK = Block(8, 4, 8, 4, 8, 8)
 
 
-def candidate(norm: str, blocks: int = 1, smoothing: float = 0.0, dropout: float = 0.0) -> Candidate:
+def candidate(
+    norm: str, blocks: int = 1, smoothing: float = 0.0, dropout: float = 0.0
+) -> Candidate:
     stages = (Stage((BLOCK,) * blocks), Stage((BLOCK,) * blocks, "max-pool"))
     return Candidate(Architecture(Stem(8, 3, 2), stages, norm, dropout), smoothing)
 

@@ -60,14 +60,10 @@ def trials_of(store: Store, name: str = "s") -> list[optuna.trial.FrozenTrial]:
 
 def facts(trials: list[optuna.trial.FrozenTrial]) -> list[tuple[Any, ...]]:
     """All of the trials that a study continued must share with one that was never stopped."""
-    return [
-        (t.number, t.state, t.values, t.params, t.distributions, t.user_attrs) for t in trials
-    ]
+    return [(t.number, t.state, t.values, t.params, t.distributions, t.user_attrs) for t in trials]
 
 
-def test_every_trial_has_the_values_of_its_candidate(
-    store: Store, tiny_settings: Settings
-) -> None:
+def test_every_trial_has_the_values_of_its_candidate(store: Store, tiny_settings: Settings) -> None:
     bring(store, tiny_settings, 12)
     trials = trials_of(store)
     assert [t.state for t in trials] == [TrialState.COMPLETE] * 12
@@ -184,9 +180,7 @@ def test_a_run_that_diverges_or_breaks_fails_its_trial_with_the_reason(
     assert reasons == {"the loss is nan", "MemoryError: no memory"}
 
 
-def test_the_total_counts_and_a_finished_study_stays(
-    store: Store, tiny_settings: Settings
-) -> None:
+def test_the_total_counts_and_a_finished_study_stays(store: Store, tiny_settings: Settings) -> None:
     bring(store, tiny_settings, 4)
     assert len(bring(store, tiny_settings, 6).completed) == 6
     before = facts(trials_of(store))

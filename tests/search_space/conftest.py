@@ -82,6 +82,13 @@ def sample(space: SearchSpace, seed: int) -> Candidate:
     return space.sample(lambda _, options: random.choice(options))
 
 
+def first_without_reduction(stages: list[Stage]) -> tuple[Stage, ...]:
+    """The stages with reductions where an architecture must have them, and only there."""
+    first, *others = stages
+    reduced = (Stage(s.blocks, REDUCTIONS[1]) if s.reduction == "none" else s for s in others)
+    return (Stage(first.blocks), *reduced)
+
+
 @st.composite
 def blocks(draw: st.DrawFn) -> Block:
     present = draw(st.tuples(*[st.booleans()] * 4).filter(any))
@@ -152,7 +159,7 @@ st.register_type_strategy(
     st.builds(
         Architecture,
         st.from_type(Stem),
-        st.lists(st.from_type(Stage), min_size=1, max_size=3).map(tuple),
+        st.lists(st.from_type(Stage), min_size=1, max_size=3).map(first_without_reduction),
         st.sampled_from(NORMS),
         st.integers(0, 90).map(lambda percent: percent / 100),
     ),

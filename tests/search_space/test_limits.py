@@ -11,8 +11,22 @@ from search_space.limits import check_limits, over
 from search_space.size import every
 from search_space.space import SearchSpace
 
+# Every dimension is asked, also where it changes nothing: one choice keeps brute force short.
+ONE: dict[str, tuple[Any, ...]] = {
+    "body.order": ("conv-bn-relu",),
+    "stage.scale": (1.0,),
+    "stage.pool": ("max",),
+}
+NO_KERNELS: dict[str, tuple[Any, ...]] = {
+    "stage.n": (3,),
+    "stage.reduce": (0.5,),
+    "stage.factorization": ("none",),
+}
+
 SMALL: dict[str, dict[str, tuple[Any, ...]]] = {
     "stems and stages": {
+        **ONE,
+        **NO_KERNELS,
         "stem.kernel": (3, 7),
         "stage.share_1x1": (1,),
         "stage.share_3x3": (0,),
@@ -27,6 +41,7 @@ SMALL: dict[str, dict[str, tuple[Any, ...]]] = {
         "head.label_smoothing": (0.0,),
     },
     "branches": {
+        **ONE,
         "stem.kernel": (3,),
         "stem.stride": (1,),
         "stem.width": (8,),
@@ -45,6 +60,8 @@ SMALL: dict[str, dict[str, tuple[Any, ...]]] = {
         "head.label_smoothing": (0.0,),
     },
     "weights against FLOPs": {
+        **ONE,
+        **NO_KERNELS,
         "stem.kernel": (3,),
         "stem.stride": (1,),
         "stem.pool": (False,),

@@ -154,79 +154,72 @@ def test_an_optuna_trial_can_choose(resolution: int) -> None:
         study.tell(trial, 0.0)
 
 
-def test_what_cannot_matter_is_not_asked() -> None:
-    plain = {
-        "body.stages": (1,),
-        "body.batch_norm": (False,),
-        "stage.share_1x1": (1, 2),
-        "stage.share_3x3": (0,),
-        "stage.share_5x5": (0,),
-        "stage.share_pool": (0,),
-        "stage.residual": ("none", "branch"),
-    }
+def test_a_single_option_is_no_question() -> None:
     recorder = Recorder(0)
-    SearchSpace(plain).sample(recorder)
-    asked = {name for name in recorder.asked if "." in name and not name.startswith("stem.")}
-    assert asked == {
-        "stage1.width",
-        "stage1.blocks",
-        "stage1.share_1x1",
-        "stage1.residual",
-        "head.dropout",
-        "head.label_smoothing",
-    }
+    SearchSpace({"stage.width": (16,), "body.stages": (1,)}).sample(recorder)
+    assert not {"stage1.width", "body.stages"} & recorder.asked.keys()
 
 
-def narrowed(resolution: int = 28, **choices: tuple[Any, ...]) -> dict[str, tuple[Any, ...]]:
-    """What is asked, and with which answers, over many samples of a one-stage space."""
-    given = {name.replace("__", "."): options for name, options in choices.items()}
-    space = SearchSpace({"body.stages": (1,), "stem.second": (False,)} | given)
-    asked: dict[str, tuple[Any, ...]] = {}
-    for seed in range(50):
-        recorder = Recorder(seed)
-        space.sample(recorder, resolution)
-        asked |= recorder.asked
-    return asked
-
-
-def test_the_1xn_size_is_asked_only_where_something_is_asymmetric() -> None:
-    plain = narrowed(stage__factorization=("none", "stacked", "expanded"))
-    assert "stage1.n" not in plain
-    assert "stage1.n" in narrowed(stage__factorization=("none", "asymmetric"))
-    for seed in range(200):
+def test_all_dimensions_of_the_stages_that_are_there_are_asked() -> None:
+    everywhere = {name for name in DIMENSIONS if not name.startswith("stage.")}
+    of_a_stage = {name[6:] for name in DIMENSIONS if name.startswith("stage.")}
+    for seed in range(100):
         recorder = Recorder(seed)
         SearchSpace().sample(recorder)
-        for number in range(1, 4):
-            asymmetric = recorder.answers.get(f"stage{number}.factorization") == "asymmetric"
-            assert (f"stage{number}.n" in recorder.asked) is asymmetric
+        expected = set(everywhere)
+        for number in range(1, recorder.answers["body.stages"] + 1):
+            here = of_a_stage - {"reduction"} if number == 1 else of_a_stage
+            expected |= {f"stage{number}.{name}" for name in here}
+        assert recorder.asked.keys() == expected
 
 
-def test_the_block_residual_is_offered_only_where_a_block_is_as_wide_as_its_input() -> None:
-    wide = narrowed(stem__width=(8,), stage__width=(16,), stage__blocks=(1,))
-    assert wide["stage1.residual[none,branch]"] == ("none", "branch")
-    assert not {"stage1.residual", "stage1.scale"} & wide.keys()
+def keys(answers: dict[str, Any], name: str, **choices: tuple[Any, ...]) -> int:
+    """How many networks there are for the choices of one dimension, the other answers fixed."""
+    given = {dimension.replace("__", "."): options for dimension, options in choices.items()}
+    space = SearchSpace({"body.stages": (1,), "stem.second": (False,)} | given)
+
+    def choose(asked: str, options: Sequence[Any]) -> Any:
+        return answers.get(asked, options[0])
+
+    options = space.choices(name)
+    found = set()
+    for option in options:
+        answers[name] = option
+        found.add(space.sample(choose).key)
+    return len(found)
+
+
+def test_answers_that_change_nothing_make_no_other_key() -> None:
+    large = {"stage__share_3x3": (1,)}
+    assert keys({"stage1.factorization": "none"}, "stage1.n", **large) == 1
+    assert keys({"stage1.factorization": "asymmetric"}, "stage1.n", **large) == 3
+    assert keys({"stage1.residual": "branch"}, "stage1.scale") == 1
+    wide = {"stem__width": (8,), "stage__width": (16,), "stage__blocks": (1,)}
+    assert keys({}, "stage1.residual", **wide) == 2
+    assert keys({"stage1.residual": "block"}, "stage1.scale", **wide) == 1
     for fits in ({"stem__width": (16,)}, {"stage__blocks": (2,)}):
-        asked = narrowed(
-            **({"stem__width": (8,), "stage__width": (16,), "stage__blocks": (1,)} | fits)
-        )
-        assert asked["stage1.residual"] == ("none", "block", "branch")
-        assert "stage1.scale" in asked
+        assert keys({}, "stage1.residual", **wide | fits) == 3
+        assert keys({"stage1.residual": "block"}, "stage1.scale", **wide | fits) == 3
+    without = {"stage__share_3x3": (0,), "stage__share_5x5": (0,), "stage__share_1x1": (1,)}
+    assert keys({}, "stage1.reduce", **without) == 1
+    assert keys({}, "stage1.factorization", **without) == 1
+    assert keys({"stage1.share_pool": 0}, "stage1.pool", **without) == 1
+    assert keys({"stage1.share_pool": 1}, "stage1.pool", **without) == 2
+    assert keys({"body.batch_norm": False}, "body.order") == 1
+    assert keys({"body.batch_norm": True}, "body.order") == 2
 
 
-def test_a_share_is_not_asked_where_it_changes_nothing() -> None:
-    """Alone, the pool branch has the whole width at any share."""
-    none: dict[str, Any] = {f"stage__share_{branch}": (0,) for branch in ("1x1", "3x3", "5x5")}
-    assert not any("share" in name for name in narrowed(**none))
-    assert "stage1.share_pool" in narrowed(**(none | {"stage__share_1x1": (1,)}))
+def test_where_all_shares_are_0_the_last_branch_that_may_be_there_takes_the_width() -> None:
+    nothing: dict[str, Any] = {f"stage1.share_{kind}": 0 for kind in ("1x1", "3x3", "5x5", "pool")}
 
+    def choose(name: str, options: Sequence[Any]) -> Any:
+        return nothing.get(name, options[0])
 
-def test_the_last_share_must_be_above_zero_where_the_others_are_not() -> None:
-    recorder = Recorder(0)
-    zero = {"stage.share_1x1": (0,), "stage.share_3x3": (0,), "stage.share_5x5": (0, 1, 2)}
-    space = SearchSpace(zero | {"stage.share_pool": (0,), "body.stages": (1,)})
-    space.sample(recorder)
-    assert recorder.asked["stage1.share_5x5[1,2]"] == (1, 2)
-    assert not any(name.startswith("stage1.share_pool") for name in recorder.asked)
+    block = SearchSpace().sample(choose).architecture.stages[0].blocks[0]
+    assert block.width_pool == block.width
+    no_pool = SearchSpace({"stage.share_pool": (0,)})
+    block = no_pool.sample(choose).architecture.stages[0].blocks[0]
+    assert block.width_5x5 == block.width
 
 
 def test_a_stages_own_choices_come_before_those_of_all_stages() -> None:

@@ -67,7 +67,10 @@ def test_words_are_one_line(candidate: Candidate) -> None:
 FULL = Candidate(
     Architecture(
         Stem(8, 5, 1, False, (8, 16)),
-        (Stage((Block(4, 8, 12, 16, 20, 24, "max", "asymmetric", 3, "block", 0.3),), "max-pool"),),
+        (
+            Stage((Block(4),)),
+            Stage((Block(4, 8, 12, 16, 20, 24, "max", "asymmetric", 3, "block", 0.3),), "max-pool"),
+        ),
         "conv-bn-relu",
         0.2,
     ),
@@ -78,10 +81,10 @@ OTHERS: dict[str, dict[str, Any]] = {
     "Block": dict.fromkeys(("width_1x1", "width_3x3", "width_5x5", "width_pool"), 40)
     | {"reduce_3x3": 40, "reduce_5x5": 40, "pool": "avg", "factorization": "expanded"}
     | {"n": 5, "residual": "none", "scale": 0.1},
-    "Stage": {"blocks": FULL.architecture.stages[0].blocks * 2, "reduction": "inception"},
+    "Stage": {"blocks": FULL.architecture.stages[1].blocks * 2, "reduction": "inception"},
     "Architecture": {
         "stem": Stem(12),
-        "stages": FULL.architecture.stages * 2,
+        "stages": FULL.architecture.stages[:1],
         "norm": "bn-relu-conv",
         "dropout": 0.3,
     },
@@ -101,11 +104,11 @@ def test_words_mention_every_field(kind: type, field: str) -> None:
     """A field that is new needs another value above, and words of its own."""
     change = {field: OTHERS[kind.__name__][field]}
     architecture = FULL.architecture
-    (stage,) = architecture.stages
+    first, stage = architecture.stages
     if kind is Block:
         change = {"blocks": (replace(stage.blocks[0], **change),)}
     if kind in (Block, Stage):
-        change = {"stages": (replace(stage, **change),)}
+        change = {"stages": (first, replace(stage, **change))}
     if kind is Stem:
         change = {"stem": replace(architecture.stem, **change)}
     if kind is not Candidate:

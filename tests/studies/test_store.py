@@ -89,7 +89,7 @@ def test_an_unknown_study_names_the_nearest(store: Store) -> None:
         store.study("a")
     for name in ("fashion-small", "other"):
         store.add_study(name, {}, AXES, {})
-    with pytest.raises(StoreError, match="'fashion-smal' is not in .*nearest are: fashion-small"):
+    with pytest.raises(StoreError, match=r"'fashion-smal' is not in .*nearest are: fashion-small"):
         store.study("fashion-smal")
 
 
