@@ -76,21 +76,20 @@ def write_page(results: Results, path: Path) -> None:
 def print_studies(shown: str, studies: Sequence[tuple[Results, dict[str, Any]]]) -> None:
     """One row a study: how many trials ended how, the front, and when it was begun."""
     table = _table(f"Studies in {shown}")
-    for name in ("study", "objectives", "sampler"):
-        table.add_column(name)
-    for name in ("complete", "pruned", "failed", "unfinished", "front", "hypervolume"):
+    table.add_column("study", overflow="fold")
+    table.add_column("sampler")
+    for name in ("done", "pruned", "failed", "left", "front", "hypervolume"):
         table.add_column(name, justify="right")
-    table.add_column("begun (UTC)")
+    table.add_column("begun")
     for results, row in studies:
         states = [results.states.get(s, 0) for s in ("complete", "pruned", "fail", "running")]
         table.add_row(
             Text(results.study),
-            ", ".join(axis.name for axis in results.axes),
             row["settings"]["sampler"],
             *map(str, states),
             str(len(results.front())),
             f"{results.hypervolume():.3f}",
-            f"{row['created']:%Y-%m-%d %H:%M}",
+            f"{row['created']:%Y-%m-%d}",
         )
     Console().print(table)
 
@@ -147,4 +146,11 @@ def print_space(rows: Sequence[tuple[str, Sequence[Any], str]]) -> None:
 
 
 def _table(title: str) -> Table:
-    return Table(title=Text(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    return Table(
+        title=Text(title),
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        collapse_padding=True,
+        pad_edge=False,
+    )

@@ -112,7 +112,7 @@ def test_a_study_stopped_anywhere_continues_as_if_it_never_was(
     whole = open_store(f"sqlite:///{tmp_path / 'whole.db'}", create=True)
     bring(whole, settings, count)
     stopped = open_store(f"sqlite:///{tmp_path / 'stopped.db'}", create=True)
-    for runs in (3, 17, 3):
+    for runs in (3, 12, 3):
         left = iter(range(runs))
 
         def evaluate(request: Request, left: Any = left) -> Evaluation:

@@ -1,0 +1,161 @@
+"""A real study's process, really killed, with nothing lost; and stopped in order by signals."""
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from studies.store import open_store
+
+TRIALS = 8
+
+
+class Runs:
+    """`nas run` in a directory of its own, on the small space."""
+
+    def __init__(self, nas: str, space: Path, directory: Path, *options: str) -> None:
+        directory.mkdir()
+        self.directory = directory
+        self.command = [nas, "run", "--trials", str(TRIALS), "--seed", "3", "--budget", "1500"]
+        self.command += ["--resolution", "12", "--space", str(space), *options]
+
+    def start(self) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            self.command,
+            cwd=self.directory,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    def finish(self) -> None:
+        subprocess.run(self.command, cwd=self.directory, check=True, capture_output=True)
+
+    def rows(self, query: str) -> list[Any]:
+        """Rows of the database as another process sees them; none before there is one."""
+        path = self.directory / "nas.db"
+        if not path.exists():
+            return []
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)
+        try:
+            return connection.execute(query).fetchall()
+        except sqlite3.OperationalError:  # the tables aren't there yet
+            return []
+        finally:
+            connection.close()
+
+    def wait_for(self, trials: int, process: "subprocess.Popen[str]") -> None:
+        """Until that many trials have begun."""
+        while len(self.rows("SELECT 1 FROM trials")) < trials:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.02)
+
+    def facts(self) -> list[tuple[Any, ...]]:
+        """Each trial with all but its seconds, and its candidate's curve."""
+        store = open_store(f"sqlite:///{self.directory / 'nas.db'}")
+        study = optuna.load_study(study_name="inception", storage=store.storage())
+        rows = self.rows("SELECT key, curve, accuracy, loss FROM nas_evaluations")
+        stored = {key: rest for key, *rest in rows}
+        assert len(stored) == len(rows)
+        return [
+            (
+                trial.number,
+                trial.state,
+                trial.values,
+                trial.params,
+                {k: v for k, v in trial.user_attrs.items() if k != "seconds"},
+                stored.get(trial.user_attrs["key"]),
+            )
+            for trial in study.get_trials()
+        ]
+
+
+def kill_and_continue(runs: Runs, kills: int, chance: random.Random) -> None:
+    """Kill with SIGKILL at random moments, the start of a process included, then finish."""
+    for number in range(kills):
+        process = runs.start()
+        if number % 3:
+            runs.wait_for(min(TRIALS, len(runs.rows("SELECT 1 FROM trials")) + 1), process)
+        time.sleep(chance.uniform(0, 1.5))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    runs.finish()
+
+
+@pytest.mark.parametrize(
+    "kills", [pytest.param(3), pytest.param(10, marks=pytest.mark.slow)], ids=["3", "10"]
+)
+def test_a_study_killed_at_random_is_the_study_never_killed(
+    nas: str, tiny_toml: Path, tmp_path: Path, kills: int
+) -> None:
+    whole = Runs(nas, tiny_toml, tmp_path / "whole", "--workers", "0")
+    whole.finish()
+    killed = Runs(nas, tiny_toml, tmp_path / "killed", "--workers", "0")
+    kill_and_continue(killed, kills, random.Random(kills))
+    assert killed.facts() == whole.facts()
+    assert [trial[0] for trial in whole.facts()] == list(range(TRIALS))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_signal_stops_at_once_and_keeps_what_is_finished(
+    nas: str, tiny_toml: Path, tmp_path: Path, number: signal.Signals, workers: str
+) -> None:
+    runs = Runs(nas, tiny_toml, tmp_path / "runs", "--workers", workers, "--budget", "200k")
+    done = "SELECT 1 FROM trials WHERE state = 'COMPLETE'"
+    process = runs.start()
+    runs.wait_for(1, process)
+    time.sleep(2)
+    asked = time.monotonic()
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)  # as a terminal does, to the workers as well
+    else:
+        process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    took = time.monotonic() - asked
+    assert process.returncode == 128 + number, err
+    assert "Traceback" not in err
+    kept = len(runs.rows(done))
+    assert f"stopped: {kept} of {TRIALS} trials are kept; the same command continues" in err
+    assert "Pareto front of inception" in out
+    assert took < 15
+    assert not running(process.pid)
+
+
+def test_two_workers_lose_nothing_to_a_kill(nas: str, tiny_toml: Path, tmp_path: Path) -> None:
+    runs = Runs(nas, tiny_toml, tmp_path / "runs", "--workers", "2")
+    process = runs.start()
+    runs.wait_for(4, process)
+    process.kill()
+    process.communicate()
+    finished = runs.rows("SELECT number FROM trials WHERE state = 'COMPLETE'")
+    runs.finish()
+    facts = runs.facts()
+    assert [trial[0] for trial in facts] == list(range(TRIALS))
+    assert {trial[1].name for trial in facts} == {"COMPLETE"}
+    assert {number for (number,) in finished} <= {trial[0] for trial in facts}
+    until = time.monotonic() + 20
+    while running(process.pid) and time.monotonic() < until:
+        time.sleep(0.2)
+    assert not running(process.pid), "worker processes outlived their driver"
+
+
+def running(session: int) -> list[int]:
+    """Processes of a session that still run."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[3]) == session and fields[0] != "Z":
+            found.append(int(path.parent.name))
+    return found
