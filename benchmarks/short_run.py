@@ -38,7 +38,7 @@ SMALL = Architecture(
 MIDDLE = Architecture(
     Stem(16, 5, 1),
     (
-        Stage((Block(12, 8, 16, 4, 8, 8),) * 2, "none"),
+        Stage((Block(12, 8, 16, 4, 8, 8),) * 2),
         Stage((Block(24, 16, 24, 8, 8, 8),) * 2, "max-pool"),
     ),
     "conv-bn-relu",
@@ -146,8 +146,8 @@ def main() -> None:
     import tempfile
 
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--budget", type=int, default=6400)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--budget", type=int, default=3200)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     directory = find()

@@ -1,5 +1,6 @@
-"""Peak memory of a worker process that evaluates a small and then the default space's largest."""
+"""Peak memory of a worker: after the smallest, then the largest of 3,000 sampled candidates."""
 
+import random
 import resource
 
 from machine import row, table
@@ -14,6 +15,17 @@ from search_space.architecture import Candidate
 from search_space.cost import cost
 from search_space.space import SearchSpace
 
+SAMPLES = 3000
+
+
+def sampled(seed: int) -> Candidate:
+    state = random.Random(seed)
+    return SearchSpace().sample(lambda _, options: state.choice(options))
+
+
+def macs(candidate: Candidate) -> int:
+    return cost(candidate.architecture).macs
+
 
 def peak() -> float:
     """Of this process so far, in GB."""
@@ -23,22 +35,19 @@ def peak() -> float:
 def main() -> None:
     settings = Settings(budget=1280, data=digest(), recipe=Recipe(precision=best_precision()))
     directory = str(find())
-    least = SearchSpace().sample(lambda _, options: options[0])
-    most = SearchSpace().sample(
-        lambda name, options: 1 if name == "stem.stride" else options[name != "stem.pool" and -1]
-    )
+    candidates = sorted((sampled(seed) for seed in range(SAMPLES)), key=macs)
+    least, most = candidates[0], candidates[-1]
     rows = []
     with open_workers(1, evaluate) as workers:
         assert isinstance(workers, OnDask)
         for name, candidate in (("smallest", least), ("largest", most)):
-            assert isinstance(candidate, Candidate)
             workers.submit(settings.request(candidate, directory))
             while (outcome := workers.next(1.0)) is None:
                 pass
             assert isinstance(outcome[1], Evaluation), outcome
             (used,) = workers.client.run(peak).values()
-            macs = cost(candidate.architecture).macs / 1e6
-            rows.append(row(f"after the {name} candidate, {macs:,.1f} MMACs", [used], "GB"))
+            what = f"after the {name} candidate, {macs(candidate) / 1e6:,.1f} MMACs"
+            rows.append(row(what, [used], "GB"))
     table(rows)
 
 

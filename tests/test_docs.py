@@ -1,0 +1,109 @@
+"""README, CONTRIBUTING and .ci/run say what is there: commands, options, the tree, the tests."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from nas import cli
+from search_space.space import SearchSpace
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+DIRECTORIES = ("search_space", "nas", "studies", "tests", "benchmarks")
+COMMANDS = get_command(cli.app).commands  # type: ignore[attr-defined]
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_documented(name: str) -> None:
+    assert re.search(rf"^\| `nas {name}\b", README, re.MULTILINE)
+
+
+@pytest.mark.parametrize("option", ["sampler", "objectives"])
+def test_the_choices_of_an_option_are_documented(option: str) -> None:
+    from nas.objectives import OBJECTIVES
+    from nas.samplers import SAMPLERS
+
+    table = {"sampler": SAMPLERS, "objectives": OBJECTIVES}[option]
+    said = re.search(rf"`--{option}` (?:is )?(?:one of|any of)\s+([^;`]+?)[;.]\s", README)
+    assert said
+    assert set(re.split(r",\s+|\s+and\s+", said[1])) == set(table)
+
+
+def test_options_that_are_documented_exist() -> None:
+    known = {o for command in COMMANDS.values() for p in command.params for o in p.opts}
+    known |= {"--help", "--port"}
+    said = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
+    assert said - {"--check"} <= known
+
+
+def test_ci_calls_exactly_the_test_command_of_the_readme() -> None:
+    commands = [line for block in blocks(README, "sh") for line in block.splitlines()]
+    tests = [line for line in commands if "pytest" in line]
+    assert len(tests) == 1
+    assert (ROOT / ".ci" / "run").read_text().splitlines().count(tests[0]) == 1
+    for tool in ("ruff check", "ruff format --check", "mypy"):
+        assert tool in tests[0]
+
+
+def test_both_commands_make_the_environment_themselves() -> None:
+    first, second = (block.strip() for block in blocks(README, "sh")[:2])
+    for command in (first, second):
+        assert command.startswith("python3 -m venv .venv && .venv/bin/pip install ")
+        assert "-c constraints.txt" in command
+    assert "nas run --trials 200 --resolution 28" in first
+
+
+def test_the_slow_tests_have_their_command() -> None:
+    assert "pytest -n 2 -m slow" in CONTRIBUTING
+
+
+def test_the_readmes_space_is_one() -> None:
+    (text,) = blocks(README, "toml")
+    assert SearchSpace.from_toml(text).choices("stage1.width") == (16, 32)
+
+
+def test_the_tree_is_the_disk() -> None:
+    """Every directory, and below it every module with the first line of its docstring."""
+    (tree,) = blocks(README, "text")
+    said: dict[str, str] = {}
+    directory = ""
+    for line in tree.splitlines():
+        name, words = line.split(maxsplit=1)
+        if not line.startswith(" "):
+            directory = name
+        said[directory if directory == name else directory + name] = words
+    packages = ("search_space", "nas", "studies", "benchmarks")
+    files = [path for package in packages for path in (ROOT / package).glob("*.py")]
+    there = {
+        str(path.relative_to(ROOT)): first_line(path) for path in files if path.stem != "__init__"
+    }
+    assert {name: words for name, words in said.items() if name.endswith(".py")} == there
+    assert [name for name in said if name.endswith("/")] == [f"{p}/" for p in DIRECTORIES]
+
+
+def first_line(path: Path) -> str:
+    doc = ast.get_docstring(ast.parse(path.read_text()))
+    assert doc, path
+    return doc.splitlines()[0].rstrip(".")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda p: p.name)
+def test_every_benchmark_has_its_line(path: Path) -> None:
+    if path.name != "machine.py":
+        assert f"`{path.name}" in (ROOT / "benchmarks" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("directory", DIRECTORIES)
+def test_every_file_says_what_is_in_it_and_is_short(directory: str) -> None:
+    for path in (ROOT / directory).rglob("*.py"):
+        lines = path.read_text().splitlines()
+        assert lines[0].startswith('"""'), path
+        assert len(lines) <= 350, path
