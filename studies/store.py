@@ -45,11 +45,14 @@ class Store:
     @contextlib.contextmanager
     def guard(self) -> Iterator[None]:
         """Turn a failure of the database, ours or inside Optuna, into one StoreError."""
-        from optuna.exceptions import StorageInternalError
-
         try:
             yield
-        except (exc.SQLAlchemyError, StorageInternalError) as error:
+        except Exception as error:
+            # Optuna's is recognised by its name, so that reading needs no Optuna.
+            if not isinstance(error, exc.SQLAlchemyError) and (
+                type(error).__name__ != "StorageInternalError"
+            ):
+                raise
             cause: BaseException = error
             while not isinstance(cause, exc.DBAPIError) and cause.__cause__ is not None:
                 cause = cause.__cause__

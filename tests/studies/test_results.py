@@ -6,7 +6,7 @@ import optuna
 import pytest
 
 from studies.pareto import Axis
-from studies.results import load_results, trial_of
+from studies.results import collect, load_results, trial_of
 from studies.store import Store, StoreError, open_store
 
 AXES = (
@@ -45,6 +45,8 @@ def test_the_front_has_each_candidate_once_cheapest_first(store: Store) -> None:
     results = load_results(store, "s")
     assert [result.number for result in results.front()] == [0, 5, 4]
     assert results.states == {"complete": 5, "pruned": 1, "running": 1}
+    study = optuna.load_study(study_name="s", storage=store.storage())
+    assert results == collect("s", AXES, study.get_trials())
     # (0.8 - 0.1) from 10^3 to 10^7 and (0.9 - 0.8) from 3000 to 10^7
     assert results.hypervolume() == pytest.approx(0.7 * 4 + 0.1 * (4 - 0.47712125), abs=1e-6)
 
