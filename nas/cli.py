@@ -61,7 +61,7 @@ def run(
         typer.Option(help="Worker processes; 0 trains in this one. [default: one per core]"),
     ] = None,
     timeout: Annotated[
-        str | None, typer.Option(help="Begin no trial after this time, such as 30m.")
+        str | None, typer.Option(help="Begin no new trial after this time, such as 30m.")
     ] = None,
     quiet: Annotated[bool, typer.Option(help="No progress.")] = False,
     as_json: Json = False,

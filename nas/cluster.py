@@ -87,10 +87,11 @@ class OnDask:
 def default_workers() -> int:
     """One per core this process may use; one where there is a GPU, which they would share."""
     import torch
+    from dask.system import CPU_COUNT  # respects affinity and a container's quota
 
     if torch.accelerator.is_available():
         return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return int(CPU_COUNT)
 
 
 @contextlib.contextmanager
@@ -111,6 +112,8 @@ def open_workers(count: int, evaluate: Evaluate) -> Iterator[Workers]:
         cluster = distributed.LocalCluster(
             n_workers=count,
             threads_per_worker=1,
+            # What a worker holds is its images: at a limit Dask could only pause it, for ever.
+            memory_limit=None,
             processes=True,
             host="127.0.0.1",
             security=Security.temporary(),
@@ -133,7 +136,7 @@ def open_workers(count: int, evaluate: Evaluate) -> Iterator[Workers]:
 def _kill(cluster: "distributed.LocalCluster") -> None:
     """Kill the worker processes; what they compute is not wanted any more."""
     for nanny in cluster.workers.values():
-        nanny.auto_restart = False
+        nanny.close_gracefully(reason="stopped")  # or it would start another one
         if nanny.pid is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(nanny.pid, signal.SIGKILL)

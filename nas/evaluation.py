@@ -37,7 +37,7 @@ class Evaluation:
 
 
 def evaluate(request: Request) -> Evaluation:
-    """Train the request's candidate and measure it; equal requests give equal bits on a machine.
+    """Train the request's candidate and measure it; equal requests give equal bits on a CPU.
 
     Torch's random state and its number of threads are left as they were. Raises DataError if the
     directory no longer holds the images that the request names.
@@ -46,17 +46,19 @@ def evaluate(request: Request) -> Evaluation:
     import torch
 
     from nas.data import load
+    from nas.download import DataError
     from nas.training import DivergedError, fit, initialize, one_thread
     from search_space.network import build
 
     started = time.perf_counter()
     dataset = load(Path(request.directory), request.resolution, request.channels)
     if dataset.digest != request.data:
-        raise ValueError(
+        raise DataError(
             f"{request.directory} holds data {dataset.digest}, the study was made with "
             f"{request.data}; point --data-dir to the original files"
         )
-    with one_thread(), torch.random.fork_rng():
+    gpus = [0] if torch.cuda.is_available() else []
+    with one_thread(), torch.random.fork_rng(gpus):
         torch.manual_seed(derive(request.seed, "weights"))
         network = build(request.candidate.architecture, request.channels, len(dataset.classes))
         initialize(network)

@@ -20,9 +20,16 @@ class Stopped(BaseException):
 def stop_on_signals() -> Iterator[None]:
     """Raise Stopped in the main thread at the first signal; the next has its default effect."""
 
+    asked = False
+
     def stop(number: int, _frame: FrameType | None) -> None:
-        for one in SIGNALS:
-            signal.signal(one, signal.SIG_DFL)
+        nonlocal asked
+        if (
+            asked
+        ):  # Lightning puts this handler back as it unwinds, so it is not enough to remove it
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        asked = True
         raise Stopped(number)
 
     before = {number: signal.signal(number, stop) for number in SIGNALS}

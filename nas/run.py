@@ -10,14 +10,14 @@ from nas import tables
 from nas.objectives import OBJECTIVES, chosen
 from nas.options import count, duration, read_space, study_name
 from nas.samplers import SAMPLERS
-from nas.settings import PRECISIONS, TRIALS, Recipe, Settings
+from nas.settings import CLASSES, PRECISIONS, TRIALS, Recipe, Settings
 from search_space.architecture import check_choice, check_range
 from search_space.limits import check_limits
+from studies.lock import only_driver
 from studies.results import Results, load_results
 from studies.store import Store, open_store
 
 MAX_WORKERS = 1024
-CLASSES = 10
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ def run_command(asked: Asked, quiet: bool, as_json: bool) -> None:
         settings.max_params,
         settings.max_flops,
     )
+    store = open_store(asked.storage, create=True)
     directory = ""
     if not all(OBJECTIVES[objective].known for objective in settings.objectives):
         from nas.data import digest
@@ -68,7 +69,6 @@ def run_command(asked: Asked, quiet: bool, as_json: bool) -> None:
 
         directory = str(find(asked.data_dir))
         settings = replace(settings, data=digest())
-    store = open_store(asked.storage, create=True)
     settings = replace(settings, recipe=Recipe(precision=_precision(store, name, asked.precision)))
     stopped = _search(settings, store, name, asked, seconds, directory, quiet)
     results = load_results(store, name)
@@ -130,24 +130,25 @@ def _search(
     from nas.progress import shown
     from nas.search import Until, open_study, search
 
-    study = open_study(store, name, settings)
-    trials = study.get_trials(deepcopy=False)
-    if len(trials) >= asked.trials and all(trial.state.is_finished() for trial in trials):
+    with only_driver(store, name):
+        study = open_study(store, name, settings)
+        trials = study.get_trials(deepcopy=False)
+        if len(trials) >= asked.trials and all(trial.state.is_finished() for trial in trials):
+            return 0
+        count = 0
+        if settings.data:
+            count = min(default_workers() if asked.workers is None else asked.workers, asked.trials)
+        until = Until(asked.trials, seconds)
+        try:
+            with (
+                stop_on_signals(),
+                shown(quiet) as report,
+                open_workers(count, evaluate) as workers,
+            ):
+                search(settings, store, study, until, workers, directory, report)
+        except Stopped as stopped:
+            return stopped.number
         return 0
-    count = 0
-    if settings.data:
-        count = min(default_workers() if asked.workers is None else asked.workers, asked.trials)
-    until = Until(asked.trials, seconds)
-    try:
-        with (
-            stop_on_signals(),
-            shown(quiet) as report,
-            open_workers(count, evaluate) as workers,
-        ):
-            search(settings, store, study, until, workers, directory, report)
-    except Stopped as stopped:
-        return stopped.number
-    return 0
 
 
 def _show(results: Results, store: Store, page: Path, as_json: bool) -> None:

@@ -78,7 +78,7 @@ SAMPLERS: dict[str, Sampler] = {
 def seeded(name: str, seed: int) -> "BaseSampler":
     """The sampler of that name as a pure function of the seed, the trial's number and the study."""
     from optuna.exceptions import ExperimentalWarning
-    from optuna.samplers import BaseSampler
+    from optuna.samplers import BaseGASampler, BaseSampler
 
     make = SAMPLERS[name].make
 
@@ -106,6 +106,10 @@ def seeded(name: str, seed: int) -> "BaseSampler":
             return self._of(trial).infer_relative_search_space(study, trial)
 
         def sample_relative(self, study: Any, trial: Any, search_space: Any) -> Any:
+            if isinstance(self._of(trial), BaseGASampler):
+                # The first trial of a generation picks its parents and stores them. Stored ones
+                # come in another order and cost no draws: so let a spare sampler do the picking.
+                fresh(trial.number).sample_relative(study, trial, search_space)
             return self._of(trial).sample_relative(study, trial, search_space)
 
         def sample_independent(self, study: Any, trial: Any, name: str, dist: Any) -> Any:

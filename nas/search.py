@@ -1,7 +1,7 @@
 """The driver's loop: asks the sampler, counts the cost, looks up or submits, stores, tells Optuna.
 
-Every trial moves through the same steps whether it is new, resumed, over a limit or known before,
-so a study that was killed anywhere and continued is the study that was never killed.
+Every trial moves through the same steps whether it is new, resumed, over a limit or known before:
+with one worker, a study killed anywhere and continued is the study that was never killed.
 """
 
 import logging
@@ -19,7 +19,7 @@ from nas.evaluation import Evaluation, versions
 from nas.objectives import OBJECTIVES
 from nas.progress import Progress, Tracker
 from nas.samplers import seeded
-from nas.settings import Request, Settings, differences
+from nas.settings import CLASSES, Request, Settings, differences
 from search_space.cost import Cost, cost
 from search_space.limits import over
 from search_space.words import describe
@@ -27,14 +27,14 @@ from studies.results import Results, collect
 from studies.store import Store, StoreError
 
 POLL_SECONDS = 0.5
-CLASSES = 10
 
 
 @dataclass(frozen=True)
 class Until:
     """When a run ends: the number of trials that the study should have, and seconds from now.
 
-    After ``seconds`` no trial is begun; those that run are finished.
+    After ``seconds`` no new trial is begun; those that run, and those that an earlier run left, are
+    finished.
     """
 
     trials: int
@@ -56,9 +56,7 @@ def open_study(store: Store, name: str, settings: Settings) -> optuna.Study:
                 "run with the study's settings, or give another --study"
             )
     else:
-        with store.guard():
-            foreign = name in optuna.get_all_study_names(store.storage())
-        if foreign:
+        if store.has_foreign_study(name):
             raise StoreError(
                 f"study {name!r} in {store.shown} was not made by this tool; give another --study"
             )

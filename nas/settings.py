@@ -11,6 +11,9 @@ PRECISIONS = ("float32", "bf16")
 BUDGET = (128, 10_000_000)
 """Least and most training images of a short run."""
 
+CLASSES = 10
+"""Of Fashion-MNIST."""
+
 DEFAULT_BUDGET = 20_000
 TRIALS = (1, 1_000_000)
 MAX_SEED = 2**63 - 1

@@ -93,7 +93,7 @@ class ShortRun(pl.LightningModule):
         logits = self(pixels).float()
         loss = F.cross_entropy(logits, labels, reduction="sum")
         correct = (logits.argmax(1) == labels).sum()
-        self._validation += torch.stack([correct.double(), loss.double()]).cpu()
+        self._validation += torch.tensor([float(correct), float(loss)], dtype=torch.float64)
         self._validated += len(labels)
 
     def result(self) -> tuple[float, float]:
@@ -114,8 +114,10 @@ class ShortRun(pl.LightningModule):
             nesterov=True,
             weight_decay=recipe.weight_decay,
         )
+        # Where the warm-up would be one step exactly, torch divides by its length less one.
+        warmup = recipe.warmup if recipe.warmup * self.steps != 1 else recipe.warmup / 2
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, peak, self.steps, pct_start=recipe.warmup, cycle_momentum=False
+            optimizer, peak, self.steps, pct_start=warmup, cycle_momentum=False
         )
         return {
             "optimizer": optimizer,
@@ -135,7 +137,9 @@ def fit(
 
     Raises DivergedError where a loss isn't finite.
     """
-    train = Batches(dataset.train, order(len(dataset.train), budget, seed), recipe.batch_size)
+    seen = order(len(dataset.train), budget, seed)
+    # A last batch of one image is left out: batch norm can't learn from it on 1x1 maps.
+    train = Batches(dataset.train, seen, recipe.batch_size, len(seen) % recipe.batch_size == 1)
     held_out = torch.arange(len(dataset.validation))
     validation = Batches(dataset.validation, held_out, VALIDATION_BATCH)
     run = ShortRun(network, recipe, label_smoothing, dataset.mean, dataset.std, len(train))
@@ -154,6 +158,8 @@ def fit(
             enable_model_summary=False,
             num_sanity_val_steps=0,
             inference_mode=False,
+            # On a CPU with one thread nothing is left to chance; on a GPU some kernels are.
+            deterministic="warn" if torch.cuda.is_available() else None,
         )
         trainer.fit(run, train)
         seconds = time.perf_counter() - started
@@ -202,6 +208,8 @@ def quiet() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="lightning")
+            # what torch says of kernels that a GPU has no deterministic form of
+            warnings.filterwarnings("ignore", message=".*deterministic")
             yield
     finally:
         logger.setLevel(level)

@@ -1,4 +1,4 @@
-"""SearchSpace: the choices of each dimension, sampling through a chooser, size, TOML.
+"""SearchSpace: the choices of each dimension, sampling through a chooser, TOML.
 
 A chooser is asked about every dimension of the stem, of each stage that is there, and of the head;
 an answer that changes nothing (the 1xn size where nothing is asymmetric) leaves no trace in the
@@ -19,11 +19,9 @@ from search_space.architecture import (
     Candidate,
     Stage,
     Stem,
-    check_choice,
     check_range,
 )
 from search_space.dimensions import DIMENSIONS, MAX_STAGES, UNIT, Choice, general
-from search_space.graph import Shape
 
 Choose = Callable[[str, Sequence[Any]], Any]
 """Picks one of the options for the dimension of that name; ``trial.suggest_categorical`` does."""
@@ -229,13 +227,6 @@ def divide(width: int, shares: Sequence[int]) -> list[int]:
         able = [i for i, share in enumerate(shares) if share and parts[i] + step > 0]
         parts[max(able, key=lambda i: step * (exact[i] - parts[i]))] += step
     return [part * UNIT for part in parts]
-
-
-def image_shape(resolution: int, channels: int) -> Shape:
-    """(channels, height, width) of a square image; ValueError outside 8..224 and 1 or 3."""
-    check_range("resolution", resolution, 8, 224)
-    check_choice("channels", channels, (1, 3))
-    return channels, resolution, resolution
 
 
 def _halved(extent: int, halve: Choice) -> int:

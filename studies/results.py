@@ -139,8 +139,11 @@ def trial_of(store: Store, name: str, number: int) -> "FrozenTrial":
 
     store.study(name)
     with store.guard():
-        study = optuna.load_study(study_name=name, storage=store.storage())
-        trials = study.get_trials(deepcopy=False)
+        try:
+            study = optuna.load_study(study_name=name, storage=store.storage())
+            trials = study.get_trials(deepcopy=False)
+        except KeyError:  # not begun yet, or deleted by Optuna Dashboard
+            trials = []
     for trial in trials:
         if trial.number == number:
             return trial

@@ -37,7 +37,7 @@ class Store:
 
     def __init__(self, url: sa.URL) -> None:
         self.url = url
-        self.shown = url.render_as_string(hide_password=True)
+        self.shown = _shown(url)
         self.engine = sa.create_engine(url, connect_args=_connect_args(url))
         _tune(self.engine)
         self._storage: optuna.storages.RDBStorage | None = None
@@ -69,7 +69,10 @@ class Store:
             yield connection
 
     def create_tables(self) -> None:
-        """Add our tables where they are missing."""
+        """Add our tables where they are missing, and turn SQLite's write-ahead log on, for ever."""
+        if self.url.get_backend_name() == "sqlite":
+            with self.guard(), self.engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
         with self.transaction() as connection:
             METADATA.create_all(connection)
             if connection.execute(sa.select(SCHEMA.c.version)).first() is None:
@@ -85,10 +88,20 @@ class Store:
     def study_names(self) -> list[str]:
         """Names of the studies that this tool made here, oldest first."""
         with self.transaction() as connection:
+            if not sa.inspect(connection).has_table(STUDIES.name):
+                return []
             rows = connection.execute(
                 sa.select(STUDIES.c.name).order_by(STUDIES.c.created, STUDIES.c.name)
             )
             return [row.name for row in rows]
+
+    def has_foreign_study(self, name: str) -> bool:
+        """Whether Optuna's tables, if they are there, hold a study of that name."""
+        with self.transaction() as connection:
+            if not sa.inspect(connection).has_table("studies"):
+                return False
+            query = sa.text("SELECT 1 FROM studies WHERE study_name = :name")
+            return connection.execute(query, {"name": name}).first() is not None
 
     def study(self, name: str) -> dict[str, Any]:
         """Settings, axes, versions, time of creation; StoreError that lists the nearest names."""
@@ -112,7 +125,8 @@ class Store:
         axes: Sequence[Axis],
         versions: Mapping[str, str],
     ) -> None:
-        """Remember what a study is about, before its first trial."""
+        """Remember what a study is about, before its first trial; this makes our tables."""
+        self.create_tables()
         with self.transaction() as connection:
             connection.execute(
                 sa.insert(STUDIES).values(
@@ -129,10 +143,13 @@ class Store:
             import optuna
 
             with self.guard():
-                storage = optuna.storages.RDBStorage(
-                    self.url.render_as_string(hide_password=False),
-                    engine_kwargs={"connect_args": _connect_args(self.url)},
-                )
+                try:
+                    storage = optuna.storages.RDBStorage(
+                        self.url.render_as_string(hide_password=False),
+                        engine_kwargs={"connect_args": _connect_args(self.url)},
+                    )
+                except RuntimeError as error:  # its tables are of another version of Optuna
+                    raise StoreError(f"storage {self.shown}: {_line(error)}") from None
                 _tune(storage.engine)
                 storage.engine.dispose()  # connections from before the tuning
             self._storage = storage
@@ -140,12 +157,7 @@ class Store:
 
     def add_candidate(self, key: str, candidate: Mapping[str, Any], text: str) -> None:
         """Remember a candidate; one that is known stays as it is."""
-        with self.transaction() as connection:
-            known = connection.execute(sa.select(CANDIDATES.c.key).where(CANDIDATES.c.key == key))
-            if known.first() is None:
-                connection.execute(
-                    sa.insert(CANDIDATES).values(key=key, candidate=dict(candidate), text=text)
-                )
+        self._insert_once(CANDIDATES, {"key": key, "candidate": dict(candidate), "text": text})
 
     def candidate(self, key: str) -> dict[str, Any]:
         """The canonical JSON of the candidate with that key."""
@@ -167,19 +179,22 @@ class Store:
 
     def add_evaluation(self, identity: Mapping[str, Any], result: Mapping[str, Any]) -> None:
         """Store a result under its identity, for ever; a stored one stays as it is."""
-        digest = _digest(identity)
-        with self.transaction() as connection:
-            known = sa.select(EVALUATIONS.c.identity).where(EVALUATIONS.c.identity == digest)
-            if connection.execute(known).first() is None:
-                row = {"identity": digest, **identity, **result}
-                connection.execute(sa.insert(EVALUATIONS).values(row))
+        self._insert_once(EVALUATIONS, {"identity": _digest(identity), **identity, **result})
+
+    def _insert_once(self, table: sa.Table, row: Mapping[str, Any]) -> None:
+        with self.guard():
+            try:
+                with self.engine.begin() as connection:
+                    connection.execute(sa.insert(table).values(row))
+            except exc.IntegrityError:  # known, perhaps by another study that runs beside this one
+                pass
 
 
 def open_store(url: str, create: bool = False) -> Store:
-    """Open a database by its SQLAlchemy URL; ``create`` makes it, or our tables, where missing.
+    """Open a database by its SQLAlchemy URL; with ``create`` it need not be there yet.
 
-    StoreError where it can't be opened, isn't a database, is of a newer schema, or, without
-    ``create``, holds no studies; nothing is written then.
+    Nothing is written: that begins with ``Store.add_study``. StoreError where it can't be opened,
+    isn't a database, is of a newer schema, or, without ``create``, holds no studies.
     """
     try:
         parsed = sa.make_url(url)
@@ -190,27 +205,31 @@ def open_store(url: str, create: bool = False) -> Store:
         ) from None
     except (exc.NoSuchModuleError, ImportError) as error:
         raise StoreError(
-            f"storage {parsed.render_as_string(hide_password=True)} needs a driver that is not "
+            f"storage {_shown(parsed)} needs a driver that is not "
             f"installed ({_line(error)}); install it, or use sqlite:///FILE"
         ) from None
     if parsed.get_backend_name() == "sqlite":
         _check_file(parsed, create)
     store = Store(parsed)
+    if (
+        create
+        and parsed.get_backend_name() == "sqlite"
+        and not Path(parsed.database or "").exists()
+    ):
+        return store
     version = store.schema_version()
     if version is not None and version > VERSION:
         raise StoreError(
             f"storage {store.shown} has schema version {version}, this program knows up to "
             f"{VERSION}; upgrade inception-nas, or give another --storage"
         )
-    if version is None:
-        if not create:
-            raise StoreError(f"storage {store.shown} holds no studies; `nas run` makes one")
-        store.create_tables()
+    if version is None and not create:
+        raise StoreError(f"storage {store.shown} holds no studies; `nas run` makes one")
     return store
 
 
 def _check_file(url: sa.URL, create: bool) -> None:
-    shown = url.render_as_string(hide_password=True)
+    shown = _shown(url)
     if not url.database or url.database == ":memory:":
         raise StoreError(f"storage {shown} is in memory and would be lost; give sqlite:///FILE")
     path = Path(url.database)
@@ -241,18 +260,23 @@ def _check_file(url: sa.URL, create: bool) -> None:
         raise StoreError(f"storage {shown} is not an SQLite database; give another --storage")
 
 
+def _shown(url: sa.URL) -> str:
+    """The URL without its secrets: the password, and whatever its query holds."""
+    hidden = url.set(query=dict.fromkeys(url.query, "***"))
+    return hidden.render_as_string(hide_password=True)
+
+
 def _connect_args(url: sa.URL) -> dict[str, Any]:
     return {"timeout": BUSY_SECONDS} if url.get_backend_name() == "sqlite" else {}
 
 
 def _tune(engine: sa.Engine) -> None:
-    """SQLite: a write-ahead log, synchronised at checkpoints."""
+    """SQLite: the write-ahead log is synchronised at checkpoints alone."""
     if engine.dialect.name != "sqlite":
         return
 
     def pragmas(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.close()
 

@@ -67,6 +67,18 @@ def test_a_short_run_learns_and_its_curve_covers_the_budget(directory: str) -> N
     assert 0 < 6000 / result.images_per_second < result.seconds
 
 
+@pytest.mark.parametrize("budget", [128, 200, 256, 257])
+def test_budgets_of_few_steps_and_of_one_image_left_over_train(directory: str, budget: int) -> None:
+    small = Architecture(
+        Stem(8, 3, 2, True, (8, 16)),
+        (Stage((BLOCK,)), Stage((BLOCK,), "inception"), Stage((BLOCK,), "max-pool")),
+        "conv-bn-relu",
+    )
+    result = evaluate(request_of(directory, Candidate(small), budget=budget))
+    assert result.failure is None
+    assert result.curve[-1][0] == budget - (budget % 64 == 1)
+
+
 @pytest.mark.parametrize("norm", ["none", "bn-relu-conv"])
 def test_every_norm_gets_a_fair_start(directory: str, norm: str) -> None:
     result = evaluate(request_of(directory, candidate(norm, blocks=2), budget=6000))

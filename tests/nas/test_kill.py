@@ -12,6 +12,7 @@ from typing import Any
 import optuna
 import pytest
 
+from nas.samplers import STARTUP_TRIALS
 from studies.store import open_store
 
 TRIALS = 8
@@ -20,10 +21,13 @@ TRIALS = 8
 class Runs:
     """`nas run` in a directory of its own, on the small space."""
 
-    def __init__(self, nas: str, space: Path, directory: Path, *options: str) -> None:
+    def __init__(
+        self, nas: str, space: Path, directory: Path, *options: str, trials: int = TRIALS
+    ) -> None:
         directory.mkdir()
         self.directory = directory
-        self.command = [nas, "run", "--trials", str(TRIALS), "--seed", "3", "--budget", "1500"]
+        self.trials = trials
+        self.command = [nas, "run", "--trials", str(trials), "--seed", "3", "--budget", "1500"]
         self.command += ["--resolution", "12", "--space", str(space), *options]
 
     def start(self) -> "subprocess.Popen[str]":
@@ -83,7 +87,9 @@ def kill_and_continue(runs: Runs, kills: int, chance: random.Random) -> None:
     for number in range(kills):
         process = runs.start()
         if number % 3:
-            runs.wait_for(min(TRIALS, len(runs.rows("SELECT 1 FROM trials")) + 1), process)
+            more = runs.trials // kills
+            begun = len(runs.rows("SELECT 1 FROM trials"))
+            runs.wait_for(min(runs.trials, begun + more), process)
         time.sleep(chance.uniform(0, 1.5))
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
@@ -91,17 +97,22 @@ def kill_and_continue(runs: Runs, kills: int, chance: random.Random) -> None:
 
 
 @pytest.mark.parametrize(
-    "kills", [pytest.param(3), pytest.param(10, marks=pytest.mark.slow)], ids=["3", "10"]
+    ("kills", "trials"),
+    [
+        (3, TRIALS),
+        # beyond TPE's random beginning
+        pytest.param(10, STARTUP_TRIALS + 12, marks=pytest.mark.slow),
+    ],
 )
 def test_a_study_killed_at_random_is_the_study_never_killed(
-    nas: str, tiny_toml: Path, tmp_path: Path, kills: int
+    nas: str, tiny_toml: Path, tmp_path: Path, kills: int, trials: int
 ) -> None:
-    whole = Runs(nas, tiny_toml, tmp_path / "whole", "--workers", "0")
+    whole = Runs(nas, tiny_toml, tmp_path / "whole", "--workers", "0", trials=trials)
     whole.finish()
-    killed = Runs(nas, tiny_toml, tmp_path / "killed", "--workers", "0")
+    killed = Runs(nas, tiny_toml, tmp_path / "killed", "--workers", "0", trials=trials)
     kill_and_continue(killed, kills, random.Random(kills))
     assert killed.facts() == whole.facts()
-    assert [trial[0] for trial in whole.facts()] == list(range(TRIALS))
+    assert [trial[0] for trial in whole.facts()] == list(range(trials))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -128,6 +139,22 @@ def test_a_signal_stops_at_once_and_keeps_what_is_finished(
     assert "Pareto front of inception" in out
     assert took < 15
     assert not running(process.pid)
+
+
+def test_a_second_driver_of_a_study_is_refused(nas: str, tiny_toml: Path, tmp_path: Path) -> None:
+    runs = Runs(nas, tiny_toml, tmp_path / "runs", "--workers", "0", "--budget", "200k")
+    process = runs.start()
+    runs.wait_for(1, process)
+    second = subprocess.run(
+        runs.command, cwd=runs.directory, capture_output=True, text=True, check=False
+    )
+    assert process.poll() is None
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert second.returncode == 2
+    assert "error: study 'inception' is being run by another process" in second.stderr
+    assert second.stderr.count("\n") == 1
+    assert len(runs.rows("SELECT 1 FROM trials")) == 1
 
 
 def test_two_workers_lose_nothing_to_a_kill(nas: str, tiny_toml: Path, tmp_path: Path) -> None:

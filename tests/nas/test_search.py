@@ -127,6 +127,38 @@ def test_a_study_stopped_anywhere_continues_as_if_it_never_was(
     assert facts(trials_of(stopped)) == facts(trials_of(whole))
 
 
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "nsga3"])
+def test_a_study_stopped_in_the_middle_of_a_proposal_continues_likewise(
+    tmp_path: Path,
+    tiny_settings: Settings,
+    sampler: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = replace(tiny_settings, sampler=sampler)
+    whole = open_store(f"sqlite:///{tmp_path / 'whole.db'}", create=True)
+    bring(whole, settings, 44)
+    original = optuna.storages._CachedStorage.set_trial_param
+    stopped = open_store(f"sqlite:///{tmp_path / 'stopped.db'}", create=True)
+    bring(stopped, settings, 19)
+    each = len(trials_of(whole)[0].params)
+    # within the 20th trial, the 21st, both generations' first, and around the 40th
+    for writes in (3, each, each, 16 * each, each, each - 1, 2):
+        left = iter(range(writes))
+
+        def set_some(self: Any, *arguments: Any, left: Any = left) -> None:
+            if next(left, None) is None:
+                raise Power
+            original(self, *arguments)
+
+        stopped = open_store(str(stopped.url), create=True)
+        monkeypatch.setattr(optuna.storages._CachedStorage, "set_trial_param", set_some)
+        with pytest.raises(Power):
+            bring(stopped, settings, 44)
+    monkeypatch.setattr(optuna.storages._CachedStorage, "set_trial_param", original)
+    bring(stopped, settings, 44)
+    assert facts(trials_of(stopped)) == facts(trials_of(whole))
+
+
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_samplers_differ_by_seed_and_work_for_one_objective(
     store: Store, tiny_settings: Settings, sampler: str
@@ -224,10 +256,11 @@ def test_other_versions_are_refused(
 
 
 def test_a_study_of_somebody_else_is_refused(store: Store, tiny_settings: Settings) -> None:
-    optuna.create_study(study_name="s", storage=store.storage())
+    optuna.create_study(study_name="s", storage=str(store.url))
+    before = Path(store.url.database or "").read_bytes()
     with pytest.raises(StoreError, match=r"'s' in .* was not made by this tool"):
         bring(store, tiny_settings, 1)
-    assert store.study_names() == []
+    assert Path(store.url.database or "").read_bytes() == before
 
 
 def test_progress_counts_what_the_study_has(store: Store, tiny_settings: Settings) -> None:

@@ -14,7 +14,7 @@ from search_space.architecture import Candidate
 from search_space.diagram import rows
 from search_space.dimensions import DIMENSIONS, MAX_STAGES, general
 from search_space.expand import expand
-from search_space.space import SHARES, SearchSpace, image_shape
+from search_space.space import SHARES, SearchSpace
 
 RESOLUTIONS = st.integers(8, 224)
 SEEDS = st.integers(0, 2**32)
@@ -275,15 +275,6 @@ def test_resolutions_outside_8_to_224(resolution: int) -> None:
     message = f"^resolution is {resolution}; it must be a whole number from 8 to 224$"
     with pytest.raises(ValueError, match=message):
         SearchSpace().sample(Recorder(0), resolution)
-    with pytest.raises(ValueError, match=message):
-        image_shape(resolution, 1)
-
-
-def test_image_shapes() -> None:
-    assert image_shape(28, 1) == (1, 28, 28)
-    assert image_shape(224, 3) == (3, 224, 224)
-    with pytest.raises(ValueError, match=r"^channels is 2; choose one of: 1, 3$"):
-        image_shape(28, 2)
 
 
 def test_there_are_six_stages_at_most() -> None:

@@ -61,5 +61,8 @@ def test_unknown_trials_and_studies_name_the_nearest(store: Store) -> None:
     assert trial_of(store, "s", 4).values == [0.9, 3000.0]
     with pytest.raises(StoreError, match="trial 9 is not in study 's'; the nearest are: 6, 5, 4"):
         trial_of(store, "s", 9)
+    store.add_study("new", {}, AXES, {})
+    with pytest.raises(StoreError, match="trial 0 is not in study 'new'; it has no trials yet"):
+        trial_of(store, "new", 0)
     with pytest.raises(StoreError, match="study 't' is not in"):
         trial_of(store, "t", 0)

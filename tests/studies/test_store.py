@@ -37,7 +37,9 @@ RESULT = {
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return open_store(f"sqlite:///{tmp_path / 'a.db'}", create=True)
+    store = open_store(f"sqlite:///{tmp_path / 'a.db'}", create=True)
+    store.create_tables()
+    return store
 
 
 def test_evaluations_are_found_by_their_whole_identity(store: Store) -> None:
@@ -150,20 +152,41 @@ def test_a_missing_database_is_made_only_where_asked(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'a.db'}"
     assert "does not exist" in refusal(url, False)
     assert "is not a directory" in refusal(f"sqlite:///{tmp_path}/no/a.db", True)
+    store = open_store(url, True)
     assert not list(tmp_path.iterdir())
-    open_store(url, True)
+    store.add_study("s", {}, AXES, {})
     assert open_store(url).schema_version() == VERSION
 
 
-def test_a_database_without_studies_stays_as_it_is(tmp_path: Path) -> None:
+def test_a_database_of_somebody_else_stays_byte_for_byte(tmp_path: Path) -> None:
     path = tmp_path / "other.db"
-    with sqlite3.connect(path) as connection:
-        connection.execute("CREATE TABLE mine (x)")
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE mine (x)")
     connection.close()
+    before = path.read_bytes()
     assert "holds no studies" in refusal(f"sqlite:///{path}", False)
-    with sqlite3.connect(path) as connection:
-        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("mine",)]
-    connection.close()
+    store = open_store(f"sqlite:///{path}", True)
+    assert store.study_names() == []
+    assert not store.has_foreign_study("s")
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_another_optunas_tables_are_refused_in_one_line(store: Store) -> None:
+    store.storage()
+    with store.transaction() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = 'v9.9.9'"))
+    with pytest.raises(StoreError, match=r"storage sqlite.*optuna") as caught:
+        open_store(str(store.url)).storage()
+    assert "\n" not in str(caught.value)
+
+
+def test_two_drivers_may_store_the_same_at_once(store: Store) -> None:
+    other = open_store(str(store.url))
+    for one in (store, other, store):
+        one.add_candidate("k", {"a": 1}, "words")
+        one.add_evaluation(IDENTITY, RESULT)
+    assert other.candidate("k") == {"a": 1}
 
 
 def test_a_newer_schema_is_refused(store: Store) -> None:
@@ -179,3 +202,5 @@ def test_passwords_are_never_shown(tmp_path: Path) -> None:
     words = refusal("mssql://me:secret@host/x", True)
     assert "secret" not in words
     assert "me:***@host" in words
+    words = refusal("mssql://host/x?user=me&password=secret", True)
+    assert "secret" not in words
