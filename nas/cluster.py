@@ -5,6 +5,7 @@ import logging
 import os
 import queue
 import signal
+import threading
 import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
@@ -129,8 +130,15 @@ def open_workers(count: int, evaluate: Evaluate) -> Iterator[Workers]:
         finally:
             if not finished:
                 _kill(cluster)
-            client.close(timeout=CLOSE_SECONDS)
-            cluster.close(timeout=CLOSE_SECONDS)
+            closing = threading.Thread(target=_close, args=(client, cluster), daemon=True)
+            closing.start()
+            closing.join(3 * CLOSE_SECONDS if finished else CLOSE_SECONDS)
+
+
+def _close(client: "distributed.Client", cluster: "distributed.LocalCluster") -> None:
+    with contextlib.suppress(Exception):  # there is nothing more to lose
+        client.close(timeout=CLOSE_SECONDS)
+        cluster.close(timeout=CLOSE_SECONDS)
 
 
 def _kill(cluster: "distributed.LocalCluster") -> None:

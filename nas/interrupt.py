@@ -2,7 +2,7 @@
 
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -17,10 +17,18 @@ class Stopped(BaseException):
 
 
 @contextlib.contextmanager
-def stop_on_signals() -> Iterator[None]:
-    """Raise Stopped in the main thread at the first signal; the next has its default effect."""
+def stop_on_signals() -> Iterator[Callable[[], None]]:
+    """Raise Stopped in the main thread at the first signal; the next has its default effect.
 
-    asked = False
+    Gives a function that raises Stopped again if it has got lost: Python swallows an exception
+    that comes up in a finalizer.
+    """
+
+    asked = 0
+
+    def check() -> None:
+        if asked:
+            raise Stopped(asked)
 
     def stop(number: int, _frame: FrameType | None) -> None:
         nonlocal asked
@@ -29,12 +37,12 @@ def stop_on_signals() -> Iterator[None]:
         ):  # Lightning puts this handler back as it unwinds, so it is not enough to remove it
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
-        asked = True
+        asked = number
         raise Stopped(number)
 
     before = {number: signal.signal(number, stop) for number in SIGNALS}
     try:
-        yield
+        yield check
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -1,6 +1,7 @@
 """The command `nas run`: from what was asked, to a study brought to its trials and shown."""
 
 import json
+import os
 import shlex
 import sys
 from dataclasses import dataclass, replace
@@ -79,7 +80,10 @@ def run_command(asked: Asked, quiet: bool, as_json: bool) -> None:
             f"stopped: {kept} of {asked.trials} trials are kept; the same command continues",
             file=sys.stderr,
         )
-        sys.exit(128 + stopped)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Not sys.exit: what is left of a cluster that was killed could keep the process waiting.
+        os._exit(128 + stopped)
 
 
 def settings_of(asked: Asked) -> Settings:
@@ -141,11 +145,11 @@ def _search(
         until = Until(asked.trials, seconds)
         try:
             with (
-                stop_on_signals(),
+                stop_on_signals() as check,
                 shown(quiet) as report,
                 open_workers(count, evaluate) as workers,
             ):
-                search(settings, store, study, until, workers, directory, report)
+                search(settings, store, study, until, workers, directory, report, check)
         except Stopped as stopped:
             return stopped.number
         return 0

@@ -85,14 +85,16 @@ def search(
     workers: Workers,
     directory: str,
     report: Callable[[Progress], None],
+    check: Callable[[], None] = lambda: None,
 ) -> Results:
     """Bring ``study`` to ``until``; ``report`` hears of every trial that ends.
 
     Trials that an earlier run began and did not finish come first, under their own numbers.
-    ``directory`` is where the images lie. StoreError where the storage fails.
+    ``directory`` is where the images lie; ``check`` is called often and may raise, to stop.
+    StoreError where the storage fails.
     """
     with store.guard():
-        return _Run(settings, store, study, until, workers, directory, report).loop()
+        return _Run(settings, store, study, until, workers, directory, report).loop(check)
 
 
 @dataclass
@@ -125,7 +127,7 @@ class _Run:
         self.awaited: dict[Request, list[_Begun]] = {}
         self.started = time.monotonic()
 
-    def loop(self) -> Results:
+    def loop(self, check: Callable[[], None]) -> Results:
         self.report(self.tracker.progress())
         while True:
             while len(self.awaited) < self.workers.slots and (trial := self._next_trial()):
@@ -135,6 +137,7 @@ class _Run:
             outcome = self.workers.next(POLL_SECONDS)
             if outcome is not None:
                 self._ended(*outcome)
+            check()
         return collect(self.study.study_name, self.axes, self.study.get_trials(deepcopy=False))
 
     def _next_trial(self) -> Trial | None:

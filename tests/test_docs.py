@@ -107,3 +107,8 @@ def test_every_file_says_what_is_in_it_and_is_short(directory: str) -> None:
         lines = path.read_text().splitlines()
         assert lines[0].startswith('"""'), path
         assert len(lines) <= 350, path
+
+
+@pytest.mark.parametrize("name", ["README.md", "benchmarks/README.md"])
+def test_nothing_waits_to_be_filled_in(name: str) -> None:
+    assert not re.search(r"^[A-Z]{5,}$|\| [A-Z]{5,} \|", (ROOT / name).read_text(), re.MULTILINE)

@@ -130,7 +130,11 @@ def test_a_signal_stops_at_once_and_keeps_what_is_finished(
         os.killpg(process.pid, number)  # as a terminal does, to the workers as well
     else:
         process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    try:
+        out, err = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        pytest.fail(f"still runs after a minute: {process.communicate()}")
     took = time.monotonic() - asked
     assert process.returncode == 128 + number, err
     assert "Traceback" not in err
