@@ -39,10 +39,14 @@ class Progress:
         """Trials that have ended, in whichever way."""
         return self.done + self.pruned + self.failed
 
-    def words(self) -> str:
-        """All of it in one line."""
+    def share(self) -> str:
+        """How much is done, and the time that is left."""
+        left = "" if self.seconds_left is None else f", {clock(self.seconds_left)} left"
+        return f"{self.ended()}/{self.total} trials{left}"
+
+    def details(self) -> str:
+        """What has come of it."""
         parts = [
-            f"{self.ended()}/{self.total} trials",
             f"{self.done} done, {self.pruned} pruned, {self.failed} failed",
             f"front {self.front}",
             f"hypervolume {self.hypervolume:.3f}",
@@ -51,8 +55,6 @@ class Progress:
             parts.append(f"best {self.best:.2%}")
         if self.images_per_second:
             parts.append(f"{self.images_per_second:,.0f} images/s")
-        if self.seconds_left is not None:
-            parts.append(f"{clock(self.seconds_left)} left")
         return " | ".join(parts)
 
 
@@ -117,18 +119,29 @@ def shown(quiet: bool) -> Iterator[Callable[[Progress], None]]:
 
 @contextmanager
 def _bar() -> Iterator[Callable[[Progress], None]]:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
+    from rich.text import Text
 
-    columns = (BarColumn(bar_width=20), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Bar(*columns, console=Console(stderr=True)) as bar:
+    class TwoLines(Bar):
+        """The bar, and below it what has come of the run so far."""
+
+        details = ""
+
+        def get_renderables(self) -> Iterator[RenderableType]:
+            yield self.make_tasks_table(self.tasks)
+            yield Text(self.details)
+
+    columns = (BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with TwoLines(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("starting", total=None)
 
         def report(progress: Progress) -> None:
+            bar.details = progress.details()
             bar.update(
                 task,
-                description=progress.words(),
+                description=progress.share(),
                 completed=progress.ended(),
                 total=progress.total,
             )
@@ -144,7 +157,7 @@ def _lines() -> Callable[[Progress], None]:
         now = time.monotonic()
         if now - last >= LINE_SECONDS or progress.ended() == progress.total:
             last = now
-            print(progress.words(), file=sys.stderr, flush=True)
+            print(f"{progress.share()} | {progress.details()}", file=sys.stderr, flush=True)
 
     return report
 

@@ -126,7 +126,7 @@ def test_a_study_is_run_shown_continued_and_exported(
 
     options = ["--workers", "0", "--budget", "500", "--space", str(tiny_toml), "--resolution", "12"]
     first = call("run", "--trials", "3", *options)
-    assert "3/3 trials | 3 done" in first.stderr
+    assert "3/3 trials, 0:00 left | 3 done" in first.stderr
     assert "Pareto front of inception" in first.stdout
     assert "plot: inception-pareto.html" in first.stdout
     assert "next: nas show" in first.stdout

@@ -271,7 +271,8 @@ def test_progress_counts_what_the_study_has(store: Store, tiny_settings: Setting
     assert last.front == len(results.front())
     assert last.hypervolume == pytest.approx(results.hypervolume())
     assert last.best == max(r.values[0] for r in results.completed)
-    assert last.words().startswith("5/5 trials | 5 done, 0 pruned, 0 failed | front ")
+    assert last.share() == "5/5 trials, 0:00 left"
+    assert last.details().startswith(f"5 done, 0 pruned, 0 failed | front {last.front} | hyperv")
     bring(store, tiny_settings, 7, report=seen.append)
     assert [progress.ended() for progress in seen[6:]] == [5, 6, 7]
     assert seen[6].best == last.best
