@@ -86,7 +86,7 @@ def load_results(store: Store, name: str) -> Results:
     """The results of a study of this store; StoreError if there is no such study.
 
     Read from Optuna's tables without Optuna, which would load every parameter of every trial too:
-    at 1,000 trials that takes 1.5 s, this 0.1 s.
+    at 1,000 trials all of `nas pareto` took 2.1 s that way, and takes 0.5 s this way.
     """
     axes = store.axes(name)
     with store.transaction() as connection:
