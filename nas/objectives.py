@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from search_space.architecture import check_choice
+from search_space.checks import check_choice
 from search_space.cost import Cost
 from studies.pareto import Axis
 

@@ -12,7 +12,7 @@ from nas.objectives import OBJECTIVES, chosen
 from nas.options import count, duration, read_space, study_name
 from nas.samplers import SAMPLERS
 from nas.settings import CLASSES, PRECISIONS, TRIALS, Recipe, Settings
-from search_space.architecture import check_choice, check_range
+from search_space.checks import check_choice, check_range
 from search_space.limits import check_limits
 from studies.lock import only_driver
 from studies.results import Results, load_results

@@ -4,7 +4,8 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
 from nas.seeds import derive
-from search_space.architecture import Candidate, check_choice, check_range
+from search_space.architecture import Candidate
+from search_space.checks import check_choice, check_range
 from search_space.space import SearchSpace
 
 PRECISIONS = ("float32", "bf16")

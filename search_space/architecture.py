@@ -1,4 +1,4 @@
-"""Architectures and candidates: frozen data, validation, JSON round trip, canonical key.
+"""Architectures and candidates: frozen data and its validation.
 
 Equal networks are equal values: a choice that changes nothing (a 1xn size where nothing is
 asymmetric, a pooling kind without a pool branch) is set to its default on construction.
@@ -10,89 +10,21 @@ asymmetric, a pooling kind without a pool branch) is set to its default on const
 .. [He2016] K. He et al., Identity Mappings in Deep Residual Networks, ECCV 2016.
 """
 
-import dataclasses
-import hashlib
-import json
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, Self
 
+from search_space.checks import check_choice, check_range, check_type
 from search_space.factorization import FACTORIZATIONS
+from search_space.record import Record
 
 POOLS = ("max", "avg")
 RESIDUALS = ("none", "block", "branch")
-REDUCTIONS = ("none", "max-pool", "inception")
+REDUCTIONS = ("none", "max-pool", "max-pool-2x2", "inception")
 NORMS = ("none", "conv-bn-relu", "bn-relu-conv")
 N_SIZES = (3, 5, 7)
 
 
-def check_choice(name: str, value: object, options: Collection[object]) -> None:
-    """Raise a ValueError that names the valid options unless ``value`` is one of them."""
-    if not any(type(value) is type(option) and value == option for option in options):
-        listed = ", ".join(str(option) for option in options)
-        raise ValueError(f"{name} is {value!r}; choose one of: {listed}")
-
-
-def check_type(name: str, value: object, kind: type) -> None:
-    """Raise a ValueError unless ``value`` is a ``kind``."""
-    if not isinstance(value, kind):
-        raise ValueError(f"{name} is {value!r}; it must be one {kind.__name__}")
-
-
-def check_range(name: str, value: object, low: float, high: float, integer: bool = True) -> None:
-    """Raise a ValueError that states the range unless low <= ``value`` <= high."""
-    kinds = (int,) if integer else (int, float)
-    if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
-        kind = "a whole number" if integer else "a number"
-        raise ValueError(f"{name} is {value!r}; it must be {kind} from {low:g} to {high:g}")
-
-
-class _Data:
-    """JSON of frozen dataclasses: fields that have their default value are left out."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON data; ``from_json`` gives an equal value back."""
-        out: dict[str, Any] = {}
-        for spec in dataclasses.fields(self):  # type: ignore[arg-type]
-            value = getattr(self, spec.name)
-            if value == spec.default:
-                continue
-            if isinstance(value, _Data):
-                value = value.to_json()
-            elif isinstance(value, tuple):
-                value = [item.to_json() if isinstance(item, _Data) else item for item in value]
-            out[spec.name] = value
-        return out
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The value that ``to_json`` described; ValueError on anything else."""
-        if not isinstance(data, Mapping):
-            raise ValueError(f"{cls.__name__} is {data!r}; it must be a JSON object")
-        specs = {spec.name: spec for spec in dataclasses.fields(cls)}  # type: ignore[arg-type]
-        for name in data:
-            check_choice(f"field of {cls.__name__}", name, specs)
-        values: dict[str, Any] = {}
-        for name, spec in specs.items():
-            if name not in data:
-                if spec.default is dataclasses.MISSING:
-                    raise ValueError(f"{cls.__name__} has no {name!r}; it must be given")
-                continue
-            part = spec.metadata.get("of")
-            value = data[name]
-            if part and isinstance(value, list):
-                value = tuple(part.from_json(item) for item in value)
-            elif part:
-                value = part.from_json(value)
-            elif isinstance(value, list):
-                value = tuple(value)
-            values[name] = value
-        return cls(**values)
-
-
 @dataclass(frozen=True)
-class Stem(_Data):
+class Stem(Record):
     """What stands before the first stage ([Szegedy2015]_ table 1, first five rows).
 
     ``width`` channels out of a ``kernel`` x ``kernel`` convolution with ``stride``, then a 3x3/2
@@ -121,7 +53,7 @@ class Stem(_Data):
 
 
 @dataclass(frozen=True)
-class Block(_Data):
+class Block(Record):
     """One Inception block ([Szegedy2015]_ figure 2b): up to four branches, concatenated.
 
     Widths are output channels; a branch of width 0 is absent. ``reduce_3x3`` and ``reduce_5x5``
@@ -129,7 +61,8 @@ class Block(_Data):
     asymmetric factorization ([Szegedy2016]_ section 3.2). ``residual`` is ``block``: the
     concatenation, projected to the input's width and multiplied by ``scale``, is added to the
     input ([Szegedy2017]_ section 3.3), so the output is as wide as the input; or ``branch``: the
-    input is added to every branch, projected where widths differ.
+    input is added to every branch, projected where widths differ. ``kernel_5x5`` is the kernel of
+    the 5x5 branch: 3 in torchvision's GoogLeNet.
     """
 
     width_1x1: int = 0
@@ -143,18 +76,20 @@ class Block(_Data):
     n: int = 3
     residual: str = "none"
     scale: float = 1.0
+    kernel_5x5: int = 5
 
     def __post_init__(self) -> None:
         for name in ("width_1x1", "width_3x3", "width_5x5", "width_pool"):
             check_range(f"block {name}", getattr(self, name), 0, 4096)
         if not self.width:
             raise ValueError("block width is 0; give at least one branch a width above 0")
-        for kernel, reduce, width in self.large:
-            check_range(f"block reduce_{kernel}x{kernel}", reduce, 1 if width else 0, 4096)
+        check_choice("block kernel_5x5", self.kernel_5x5, (3, 5))
+        for name, _, reduce, width in self.large:
+            check_range(f"block reduce_{name}", reduce, 1 if width else 0, 4096)
             if not width:
-                object.__setattr__(self, f"reduce_{kernel}x{kernel}", 0)
+                object.__setattr__(self, f"reduce_{name}", 0)
             elif width < 2:
-                raise ValueError(f"block width_{kernel}x{kernel} is {width}; at least 2")
+                raise ValueError(f"block width_{name} is {width}; at least 2")
         check_choice("block pool", self.pool, POOLS)
         check_choice("block factorization", self.factorization, FACTORIZATIONS)
         check_choice("block n", self.n, N_SIZES)
@@ -163,13 +98,15 @@ class Block(_Data):
         self._drop_what_changes_nothing()
 
     def _drop_what_changes_nothing(self) -> None:
-        widths = [(kernel, width) for kernel, _, width in self.large if width]
+        widths = [(kernel, width) for _, kernel, _, width in self.large if width]
 
         def steps(factorization: str, n: int) -> list[object]:
             return [FACTORIZATIONS[factorization](kernel, width, n) for kernel, width in widths]
 
         if not self.width_pool:
             object.__setattr__(self, "pool", "max")
+        if not self.width_5x5:
+            object.__setattr__(self, "kernel_5x5", 5)
         if steps(self.factorization, self.n) == steps("none", self.n):
             object.__setattr__(self, "factorization", "none")
         if steps(self.factorization, 3) == steps(self.factorization, 5):
@@ -183,21 +120,26 @@ class Block(_Data):
         return self.width_1x1 + self.width_3x3 + self.width_5x5 + self.width_pool
 
     @property
-    def large(self) -> tuple[tuple[int, int, int], ...]:
-        """(kernel, reduce, width) of the 3x3 and of the 5x5 branch."""
-        return (3, self.reduce_3x3, self.width_3x3), (5, self.reduce_5x5, self.width_5x5)
+    def large(self) -> tuple[tuple[str, int, int, int], ...]:
+        """(name, kernel, reduce, width) of the 3x3 and of the 5x5 branch."""
+        return (
+            ("3x3", 3, self.reduce_3x3, self.width_3x3),
+            ("5x5", self.kernel_5x5, self.reduce_5x5, self.width_5x5),
+        )
 
 
 @dataclass(frozen=True)
-class Stage(_Data):
+class Stage(Record):
     """Blocks at one resolution, and the reduction that halves the maps before them.
 
-    ``max-pool`` is a 3x3/2 max-pool; ``inception`` the strided Inception reduction
-    ([Szegedy2016]_ figure 10), which doubles the width as it halves the maps.
+    ``max-pool`` is a 3x3/2 max-pool, ``max-pool-2x2`` a 2x2/2 one; ``inception`` the strided
+    Inception reduction ([Szegedy2016]_ figure 10), which doubles the width as it halves the maps.
+    ``reduction_widths`` gives it other widths: (1x1, 3x3) of its single and of its double branch.
     """
 
     blocks: tuple[Block, ...] = field(metadata={"of": Block})
     reduction: str = "none"
+    reduction_widths: tuple[int, int, int, int] | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.blocks, tuple) or not self.blocks:
@@ -205,10 +147,59 @@ class Stage(_Data):
         for number, block in enumerate(self.blocks, 1):
             check_type(f"block {number} of a stage", block, Block)
         check_choice("stage reduction", self.reduction, REDUCTIONS)
+        if self.reduction_widths is not None:
+            if self.reduction != "inception":
+                raise ValueError(
+                    f"stage reduction is {self.reduction!r}; only an inception reduction has widths"
+                )
+            if not isinstance(self.reduction_widths, tuple) or len(self.reduction_widths) != 4:
+                raise ValueError(
+                    f"stage reduction_widths is {self.reduction_widths!r}; it must be the 1x1 and "
+                    "3x3 widths of its single and of its double branch"
+                )
+            for width in self.reduction_widths:
+                check_range("stage reduction_widths", width, 1, 4096)
 
 
 @dataclass(frozen=True)
-class Architecture(_Data):
+class Details(Record):
+    """What implementations of one paper do differently; the search always has the defaults.
+
+    ``bias``: convolutions have a bias although a batch norm stands beside them. ``pool_norm``: a
+    batch norm follows the pooling of the pool branch too. ``norm_eps`` is added to the variance.
+    ``unpadded_pools``: max-pools that halve have no padding and round up, as Caffe's do.
+    """
+
+    bias: bool = False
+    pool_norm: bool = False
+    norm_eps: float = 1e-5
+    unpadded_pools: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("bias", "pool_norm", "unpadded_pools"):
+            check_choice(f"details {name}", getattr(self, name), (False, True))
+        check_range("details norm_eps", self.norm_eps, 1e-12, 1.0, integer=False)
+
+
+@dataclass(frozen=True)
+class Auxiliary(Record):
+    """A second head for training alone ([Szegedy2015]_ section 5), after a block of a stage.
+
+    Stages and blocks are counted from 1; its loss is added with ``weight``.
+    """
+
+    stage: int
+    block: int
+    weight: float = 0.3
+
+    def __post_init__(self) -> None:
+        check_range("auxiliary stage", self.stage, 1, 1024)
+        check_range("auxiliary block", self.block, 1, 1024)
+        check_range("auxiliary weight", self.weight, 0.001, 10.0, integer=False)
+
+
+@dataclass(frozen=True)
+class Architecture(Record):
     """A stem, stages of Inception blocks, and a head: global average pool, dropout, linear.
 
     ``norm`` is the batch norm of [Ioffe2015]_ in one of two orders; in ``bn-relu-conv`` the first
@@ -220,6 +211,8 @@ class Architecture(_Data):
     stages: tuple[Stage, ...] = field(metadata={"of": Stage})
     norm: str = "none"
     dropout: float = 0.0
+    details: Details = field(default=Details(), metadata={"of": Details})
+    auxiliary: tuple[Auxiliary, ...] = field(default=(), metadata={"of": Auxiliary})
 
     def __post_init__(self) -> None:
         check_type("stem", self.stem, Stem)
@@ -235,15 +228,42 @@ class Architecture(_Data):
                 )
         check_choice("norm", self.norm, NORMS)
         check_range("dropout", self.dropout, 0.0, 0.9, integer=False)
+        check_type("details", self.details, Details)
+        self._check_auxiliary()
+        self._drop_what_changes_nothing()
 
-    @cached_property
-    def key(self) -> str:
-        """16 hexadecimal digits: equal exactly for equal networks."""
-        return _key(self)
+    def _check_auxiliary(self) -> None:
+        if not isinstance(self.auxiliary, tuple):
+            raise ValueError(f"auxiliary is {self.auxiliary!r}; it must be a list of heads")
+        for number, head in enumerate(self.auxiliary, 1):
+            check_type(f"auxiliary {number}", head, Auxiliary)
+            check_range(f"auxiliary {number} stage", head.stage, 1, len(self.stages))
+            blocks = len(self.stages[head.stage - 1].blocks)
+            check_range(f"auxiliary {number} block", head.block, 1, blocks)
+        places = [(head.stage, head.block) for head in self.auxiliary]
+        if places != sorted(set(places)):
+            raise ValueError("auxiliary heads must be in the order of their blocks, one a block")
+
+    def _drop_what_changes_nothing(self) -> None:
+        details = self.details
+        if details == Details():
+            return
+        after = self.norm == "conv-bn-relu"
+        pools = any(block.width_pool for stage in self.stages for block in stage.blocks)
+        reductions = {stage.reduction for stage in self.stages} & {"max-pool", "max-pool-2x2"}
+        halves = self.stem.pool or self.stem.second is not None or bool(reductions)
+        normed = self.norm != "none"
+        kept = Details(
+            bias=details.bias and normed,
+            pool_norm=details.pool_norm and after and pools,
+            norm_eps=details.norm_eps if normed else Details.norm_eps,
+            unpadded_pools=details.unpadded_pools and halves,
+        )
+        object.__setattr__(self, "details", kept)
 
 
 @dataclass(frozen=True)
-class Candidate(_Data):
+class Candidate(Record):
     """What one trial evaluates: an architecture and its label-smoothing epsilon."""
 
     architecture: Architecture = field(metadata={"of": Architecture})
@@ -252,13 +272,3 @@ class Candidate(_Data):
     def __post_init__(self) -> None:
         check_type("architecture", self.architecture, Architecture)
         check_range("label smoothing", self.label_smoothing, 0.0, 0.5, integer=False)
-
-    @cached_property
-    def key(self) -> str:
-        """16 hexadecimal digits: equal exactly for equal candidates."""
-        return _key(self)
-
-
-def _key(value: _Data) -> str:
-    text = json.dumps(value.to_json(), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -5,7 +5,17 @@ from typing import NamedTuple
 
 from search_space.architecture import Architecture
 from search_space.expand import expand
-from search_space.graph import Add, Concat, Layer, Node, Sequence, Shape
+from search_space.graph import (
+    Add,
+    Concat,
+    Layer,
+    Node,
+    ReLU,
+    Sequence,
+    Shape,
+    ShapeError,
+    passes,
+)
 
 FLOAT32_BYTES = 4
 
@@ -14,9 +24,11 @@ class Cost(NamedTuple):
     """Cost of one image. ``output`` is (channels, height, width).
 
     ``flops`` are 2 x multiply-adds of convolutions and linear layers (``macs`` is half of that).
-    ``activation_bytes`` is the peak of the activations that are alive at one moment, float32,
-    layers run one by one in the graph's order; elementwise layers overwrite their input where
-    nobody else needs it.
+    ``params`` are those of the network in use: auxiliary heads serve training alone.
+    ``activation_bytes`` is the most that float32 activations hold at one moment as torch runs the
+    module in evaluation: a layer's input and output, branches that wait for their concatenation,
+    and the input of every node around the layer, the image among them; ReLU overwrites its input
+    where nobody else needs it.
     """
 
     output: Shape
@@ -38,62 +50,74 @@ def cost(
 
 
 def graph_cost(graph: Node, shape: Shape) -> Cost:
-    """Cost of ``graph`` on an input of ``shape``."""
-    return _fold(graph, shape, True)
+    """Cost of ``graph`` on an input of ``shape``; ShapeError names the layer that can't run."""
+    return _fold(graph, shape, False)
 
 
-def _size(shape: Shape) -> int:
+def tensor_bytes(shape: Shape) -> int:
+    """Bytes of one float32 map."""
     return FLOAT32_BYTES * shape[0] * shape[1] * shape[2]
 
 
 @lru_cache(maxsize=65536)
 def _fold(node: Node, shape: Shape, owned: bool) -> Cost:
-    """``owned``: nobody else needs the input, so it may be overwritten, and freed after use."""
+    """``owned``: nobody else needs the input, so it may be overwritten."""
     if isinstance(node, Layer):
         output = node.output(shape)
-        peak = _size(shape) + (0 if owned and node.elementwise else _size(output))
+        in_place = node.passes or (owned and isinstance(node, ReLU))
+        peak = tensor_bytes(shape) + (0 if in_place else tensor_bytes(output))
         return Cost(output, node.params, node.flops(output), peak)
     if isinstance(node, Sequence):
         return _fold_sequence(node, shape, owned)
-    return _fold_branches(node, shape, owned)
+    return _fold_branches(node, shape)
+
+
+def _child(name: str, child: Node, shape: Shape, owned: bool) -> Cost:
+    try:
+        return _fold(child, shape, owned)
+    except ShapeError as error:
+        raise error.within(name) from None
 
 
 def _fold_sequence(node: Sequence, shape: Shape, owned: bool) -> Cost:
-    params = flops = 0
-    held = 0
-    peak = _size(shape)
+    """The sequence's own input stays alive until its last child has run."""
+    params = flops = held = 0
+    peak = tensor_bytes(shape)
     output = shape
-    for index, (_, child) in enumerate(node.children):
-        part = _fold(child, output, owned or index > 0)
+    for name, child in node.children:
+        part = _child(name, child, output, owned)
         params += part.params
         flops += part.flops
         peak = max(peak, held + part.activation_bytes)
-        held = 0 if owned else _size(shape)
+        if not passes(child):
+            in_place = owned and isinstance(child, ReLU)
+            held = held if in_place else tensor_bytes(shape)
+            owned = True
         output = part.output
     return Cost(output, params, flops, peak)
 
 
-def _fold_branches(node: Concat | Add, shape: Shape, owned: bool) -> Cost:
+def _fold_branches(node: Concat | Add, shape: Shape) -> Cost:
     """The input stays alive until the last branch has run; finished outputs wait beside it.
 
-    A sum is gathered in place; a concatenation is a copy.
+    A concatenation, and every partial sum, is a new tensor.
     """
-    params = flops = waiting = peak = channels = 0
+    source = tensor_bytes(shape)
+    params = flops = waiting = channels = 0
+    peak = source
     output = shape
-    count = len(node.children)
-    for index, (_, child) in enumerate(node.children, 1):
-        part = _fold(child, shape, owned and index == count)
+    for index, (name, child) in enumerate(node.children):
+        part = _child(name, child, shape, False)
         params += part.params
         flops += part.flops
         peak = max(peak, waiting + part.activation_bytes)
         output = part.output
         channels += output[0]
-        if isinstance(child, Sequence) and not child.children:
-            continue
-        waiting += _size(output)
+        waiting += 0 if passes(child) else tensor_bytes(output)
+        if index and isinstance(node, Add):
+            peak = max(peak, source + waiting + tensor_bytes(output))
+            waiting = tensor_bytes(output)
     if isinstance(node, Concat):
         output = (channels, output[1], output[2])
-        waiting += _size(output)
-    if not owned or any(isinstance(c, Sequence) and not c.children for _, c in node.children):
-        waiting += _size(shape)
-    return Cost(output, params, flops, max(peak, waiting))
+        peak = max(peak, source + waiting + tensor_bytes(output))
+    return Cost(output, params, flops, peak)

@@ -2,13 +2,8 @@
 
 from dataclasses import dataclass
 
-from search_space.architecture import (
-    N_SIZES,
-    POOLS,
-    RESIDUALS,
-    check_choice,
-    check_range,
-)
+from search_space.architecture import N_SIZES, POOLS, RESIDUALS
+from search_space.checks import check_choice, check_range
 from search_space.factorization import FACTORIZATIONS
 
 Choice = bool | int | float | str

@@ -13,13 +13,14 @@ def build(architecture: Architecture, channels: int = 1, classes: int = 10) -> n
     return module(expand(architecture, channels, classes))
 
 
-def module(node: graph.Node) -> nn.Module:
-    """The torch module of ``node``."""
+def module(node: graph.Node, owned: bool = False) -> nn.Module:
+    """The torch module of ``node``; if ``owned``, a ReLU may overwrite the input."""
     match node:
         case graph.Sequence(children):
             out = nn.Sequential()
             for name, child in children:
-                out.add_module(name, module(child))
+                out.add_module(name, module(child, owned))
+                owned = owned or not graph.passes(child)
             return out
         case graph.Concat(children):
             return Concat({name: module(child) for name, child in children})
@@ -30,19 +31,23 @@ def module(node: graph.Node) -> nn.Module:
                 node.inputs, node.outputs, node.kernel, node.stride, node.padding, bias=node.bias
             )
         case graph.BatchNorm():
-            return nn.BatchNorm2d(node.channels)
+            return nn.BatchNorm2d(node.channels, node.eps)
         case graph.ReLU():
-            return nn.ReLU()
+            return nn.ReLU(inplace=owned)
         case graph.Scale():
             return Scale(node.factor)
         case graph.Dropout():
             return nn.Dropout(node.p)
         case graph.Pool("max"):
-            return nn.MaxPool2d(3, node.stride, 1)
+            return nn.MaxPool2d(node.kernel, node.stride, node.padding, ceil_mode=node.ceil)
         case graph.Pool():
-            return nn.AvgPool2d(3, node.stride, 1, count_include_pad=False)
+            return nn.AvgPool2d(node.kernel, node.stride, node.padding, node.ceil, False)
         case graph.GlobalPool():
-            return nn.AdaptiveAvgPool2d(1)
+            return nn.AdaptiveAvgPool2d(node.size)
+        case graph.Flatten():
+            return nn.Flatten()
+        case graph.Auxiliary():
+            return Auxiliary(module(node.head), node.weight)
         case graph.Linear():
             return nn.Sequential(nn.Flatten(), nn.Linear(node.inputs, node.outputs))
     raise AssertionError(f"no module for {node!r}")
@@ -64,6 +69,19 @@ class Add(nn.ModuleDict):
         for branch in others:
             total = total + branch(x)
         return total
+
+
+class Auxiliary(nn.Module):
+    """A second head: hands its input on; in training ``logits`` holds what the head says of it."""
+
+    def __init__(self, head: nn.Module, weight: float) -> None:
+        super().__init__()
+        self.head, self.weight = head, weight
+        self.logits: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.logits = self.head(x) if self.training else None
+        return x
 
 
 class Scale(nn.Module):

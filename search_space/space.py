@@ -13,14 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from search_space.architecture import (
-    Architecture,
-    Block,
-    Candidate,
-    Stage,
-    Stem,
-    check_range,
-)
+from search_space.architecture import Architecture, Block, Candidate, Stage, Stem
+from search_space.checks import check_range
 from search_space.dimensions import DIMENSIONS, MAX_STAGES, UNIT, Choice, general
 
 Choose = Callable[[str, Sequence[Any]], Any]

@@ -1,6 +1,6 @@
 """An architecture in words, short enough for a table, a plot's hover or Optuna Dashboard."""
 
-from search_space.architecture import Architecture, Block, Candidate, Stage, Stem
+from search_space.architecture import Architecture, Block, Candidate, Details, Stage, Stem
 
 
 def describe(candidate: Candidate | Architecture) -> str:
@@ -8,11 +8,24 @@ def describe(candidate: Candidate | Architecture) -> str:
     architecture = candidate.architecture if isinstance(candidate, Candidate) else candidate
     parts = [_stem(architecture.stem), *map(_stage, architecture.stages)]
     parts.append({"none": "no batch norm"}.get(architecture.norm, architecture.norm))
+    parts += _details(architecture.details)
+    if architecture.auxiliary:
+        parts.append(f"{len(architecture.auxiliary)} auxiliary heads in training")
     if architecture.dropout:
         parts.append(f"dropout {architecture.dropout:g}")
     if isinstance(candidate, Candidate) and candidate.label_smoothing:
         parts.append(f"label smoothing {candidate.label_smoothing:g}")
     return "; ".join(parts)
+
+
+def _details(details: Details) -> list[str]:
+    words = {
+        "biased": details.bias,
+        "batch norm after pool branches": details.pool_norm,
+        f"batch norm eps {details.norm_eps:g}": details.norm_eps != Details.norm_eps,
+        "unpadded pools": details.unpadded_pools,
+    }
+    return [word for word, holds in words.items() if holds]
 
 
 def _stem(stem: Stem) -> str:
@@ -32,12 +45,18 @@ def _stage(stage: Stage) -> str:
         else:
             runs.append((1, block))
     words = " + ".join(f"{count} x {block}" for count, block in runs)
-    return words if stage.reduction == "none" else f"{stage.reduction} then {words}"
+    if stage.reduction == "none":
+        return words
+    reduction = stage.reduction
+    if stage.reduction_widths:
+        single, double = stage.reduction_widths[:2], stage.reduction_widths[2:]
+        reduction += f" [{single[0]}>{single[1]} | {double[0]}>{double[1]}>{double[1]} | pool]"
+    return f"{reduction} then {words}"
 
 
 def _block(block: Block) -> str:
     branches = [f"1x1 {block.width_1x1}"] if block.width_1x1 else []
-    branches += [f"{k}x{k} {reduce}>{width}" for k, reduce, width in block.large if width]
+    branches += [f"{k}x{k} {reduce}>{width}" for _, k, reduce, width in block.large if width]
     if block.width_pool:
         branches.append(f"{block.pool}-pool {block.width_pool}")
     words = f"[{' | '.join(branches)}]"
