@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from nas.data import Batches, Dataset, order
 from nas.settings import Recipe
+from search_space.network import Auxiliary
 
 CURVE_POINTS = 20
 VALIDATION_BATCH = 500
@@ -50,6 +51,7 @@ class ShortRun(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
+        self.auxiliary = [part for part in network.modules() if isinstance(part, Auxiliary)]
         self.recipe = recipe
         self.label_smoothing = label_smoothing
         self.mean, self.std = 255 * mean, 255 * std
@@ -70,7 +72,11 @@ class ShortRun(pl.LightningModule):
         """The smoothed loss of a batch; raises DivergedError at once where it isn't finite."""
         pixels, labels = batch
         logits = self(pixels).float()
-        loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+        loss = self._smoothed(logits, labels)
+        for head in self.auxiliary:
+            assert head.logits is not None, "an auxiliary head is set in every training step"
+            loss = loss + head.weight * self._smoothed(head.logits.float(), labels)
+            head.logits = None
         value = float(loss.detach())
         if not abs(value) < float("inf"):
             raise DivergedError(f"the training loss is {value} after {self._seen:,} images")
@@ -85,6 +91,9 @@ class ShortRun(pl.LightningModule):
             self._train.zero_()
             self._since = 0
         return loss
+
+    def _smoothed(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
 
     def validation_step(self, batch: tuple[Tensor, Tensor], index: int) -> None:
         """Count the correct ones and add the cross-entropy up."""

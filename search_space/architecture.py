@@ -107,6 +107,11 @@ class Block(Record):
             object.__setattr__(self, "pool", "max")
         if not self.width_5x5:
             object.__setattr__(self, "kernel_5x5", 5)
+        if self.kernel_5x5 == 3 and not self.width_3x3:
+            moved = {"width_3x3": self.width_5x5, "reduce_3x3": self.reduce_5x5}
+            moved |= {"width_5x5": 0, "reduce_5x5": 0, "kernel_5x5": 5}
+            for name, value in moved.items():
+                object.__setattr__(self, name, value)
         if steps(self.factorization, self.n) == steps("none", self.n):
             object.__setattr__(self, "factorization", "none")
         if steps(self.factorization, 3) == steps(self.factorization, 5):

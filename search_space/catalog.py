@@ -200,3 +200,15 @@ def entry(name: str) -> Entry:
     near = difflib.get_close_matches(name, CATALOG, 1, 0.5)
     hint = f"did you mean {near[0]}? " if near else ""
     raise ValueError(f"{name!r} is not in the catalog; {hint}It has: {', '.join(CATALOG)}")
+
+
+def candidate(name: str) -> Candidate:
+    """The candidate of that name; ValueError where it isn't in the catalog, or a graph alone."""
+    found = entry(name).candidate
+    if found is None:
+        named = (other for other, known in CATALOG.items() if known.candidate)
+        raise ValueError(
+            f"{name!r} is a layer graph only, not an Inception architecture; "
+            f"choose one of: {', '.join(named)}"
+        )
+    return found

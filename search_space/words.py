@@ -9,8 +9,10 @@ def describe(candidate: Candidate | Architecture) -> str:
     parts = [_stem(architecture.stem), *map(_stage, architecture.stages)]
     parts.append({"none": "no batch norm"}.get(architecture.norm, architecture.norm))
     parts += _details(architecture.details)
-    if architecture.auxiliary:
-        parts.append(f"{len(architecture.auxiliary)} auxiliary heads in training")
+    parts += [
+        f"auxiliary head after block {head.block} of stage {head.stage} x{head.weight:g}"
+        for head in architecture.auxiliary
+    ]
     if architecture.dropout:
         parts.append(f"dropout {architecture.dropout:g}")
     if isinstance(candidate, Candidate) and candidate.label_smoothing:

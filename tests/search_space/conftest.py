@@ -4,6 +4,7 @@ The strategies are registered by type: ``st.from_type(Block)`` and so on.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,11 +20,14 @@ from search_space.architecture import (
     REDUCTIONS,
     RESIDUALS,
     Architecture,
+    Auxiliary,
     Block,
     Candidate,
+    Details,
     Stage,
     Stem,
 )
+from search_space.catalog import candidate
 from search_space.dimensions import DIMENSIONS, Choice, Dimension, general
 from search_space.factorization import FACTORIZATIONS
 from search_space.space import SearchSpace
@@ -41,34 +45,7 @@ def golden() -> Any:
 @pytest.fixture(scope="session")
 def googlenet() -> Architecture:
     """GoogLeNet as published, without its auxiliary heads, [Szegedy2015] table 1."""
-    return _googlenet(Stem(64, 7, 2, True, (64, 192)))
-
-
-@pytest.fixture(scope="session")
-def googlenet_28() -> Architecture:
-    """GoogLeNet for 28x28 images: a 5x5 convolution with stride 1, no pooling after it."""
-    return _googlenet(Stem(64, 5, 1, False, (64, 192)))
-
-
-def _googlenet(stem: Stem) -> Architecture:
-    stages = [
-        [(64, 96, 128, 16, 32, 32), (128, 128, 192, 32, 96, 64)],
-        [
-            (192, 96, 208, 16, 48, 64),
-            (160, 112, 224, 24, 64, 64),
-            (128, 128, 256, 24, 64, 64),
-            (112, 144, 288, 32, 64, 64),
-            (256, 160, 320, 32, 128, 128),
-        ],
-        [(256, 160, 320, 32, 128, 128), (384, 192, 384, 48, 128, 128)],
-    ]
-    return Architecture(
-        stem,
-        tuple(
-            Stage(tuple(Block(*widths) for widths in blocks), "max-pool" if index else "none")
-            for index, blocks in enumerate(stages)
-        ),
-    )
+    return candidate("googlenet").architecture
 
 
 @pytest.fixture(scope="session")
@@ -82,11 +59,29 @@ def sample(space: SearchSpace, seed: int) -> Candidate:
     return space.sample(lambda _, options: random.choice(options))
 
 
-def first_without_reduction(stages: list[Stage]) -> tuple[Stage, ...]:
-    """The stages with reductions where an architecture must have them, and only there."""
-    first, *others = stages
-    reduced = (Stage(s.blocks, REDUCTIONS[1]) if s.reduction == "none" else s for s in others)
-    return (Stage(first.blocks), *reduced)
+@st.composite
+def architectures(draw: st.DrawFn) -> Architecture:
+    first, *others = draw(st.lists(st.from_type(Stage), min_size=1, max_size=3))
+    reduced = (replace(s, reduction="max-pool") if s.reduction == "none" else s for s in others)
+    stages = (Stage(first.blocks), *reduced)
+    places = [(i, j) for i, stage in enumerate(stages, 1) for j in range(1, len(stage.blocks) + 1)]
+    heads = draw(st.lists(st.sampled_from(places), max_size=2, unique=True))
+    return Architecture(
+        draw(st.from_type(Stem)),
+        stages,
+        draw(st.sampled_from(NORMS)),
+        draw(st.integers(0, 90)) / 100,
+        draw(st.from_type(Details)),
+        tuple(Auxiliary(*place) for place in sorted(heads)),
+    )
+
+
+@st.composite
+def stages(draw: st.DrawFn) -> Stage:
+    blocks = draw(st.lists(st.from_type(Block), min_size=1, max_size=3).map(tuple))
+    reduction = draw(st.sampled_from(REDUCTIONS))
+    widths = draw(st.none() | st.tuples(*[WIDTHS] * 4)) if reduction == "inception" else None
+    return Stage(blocks, reduction, widths)
 
 
 @st.composite
@@ -103,6 +98,7 @@ def blocks(draw: st.DrawFn) -> Block:
         draw(st.sampled_from(N_SIZES)),
         draw(st.sampled_from(RESIDUALS)),
         draw(PERCENT),
+        draw(st.sampled_from((3, 5))),
     )
 
 
@@ -146,24 +142,18 @@ st.register_type_strategy(
         st.none() | st.tuples(WIDTHS, WIDTHS),
     ),
 )
+st.register_type_strategy(Stage, stages())
 st.register_type_strategy(
-    Stage,
+    Details,
     st.builds(
-        Stage,
-        st.lists(st.from_type(Block), min_size=1, max_size=3).map(tuple),
-        st.sampled_from(REDUCTIONS),
+        Details,
+        st.booleans(),
+        st.booleans(),
+        st.sampled_from((1e-5, 1e-3)),
+        st.booleans(),
     ),
 )
-st.register_type_strategy(
-    Architecture,
-    st.builds(
-        Architecture,
-        st.from_type(Stem),
-        st.lists(st.from_type(Stage), min_size=1, max_size=3).map(first_without_reduction),
-        st.sampled_from(NORMS),
-        st.integers(0, 90).map(lambda percent: percent / 100),
-    ),
-)
+st.register_type_strategy(Architecture, architectures())
 st.register_type_strategy(
     Candidate,
     st.builds(

@@ -3,13 +3,14 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from search_space.architecture import Architecture, Block, Candidate, Stage, Stem
 from search_space.cost import cost
 from search_space.diagram import Row, rows, table
 from search_space.expand import expand
+from search_space.graph import ShapeError
 
 IMAGE = (1, 28, 28)
 WHOLE = 20
@@ -66,7 +67,10 @@ def test_rows_add_up(sampled: list[Candidate]) -> None:
 @given(st.from_type(Architecture), st.integers(1, 60), st.sampled_from([1, 3]))
 def test_the_total_is_the_cost(architecture: Architecture, resolution: int, channels: int) -> None:
     shape = (channels, resolution, resolution)
-    total = cost(architecture, resolution, channels)
+    try:
+        total = cost(architecture, resolution, channels)
+    except ShapeError:
+        reject()
     lines = table(expand(architecture, channels), shape).splitlines()
     assert lines[-1].split() == ["total", "10x1x1", f"{total.params:,}", f"{total.macs:,}"]
 

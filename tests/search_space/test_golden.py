@@ -7,24 +7,36 @@ from typing import Any
 import pytest
 
 from search_space.architecture import Architecture, Block, Stage, Stem
-from search_space.cost import cost
+from search_space.catalog import CATALOG, candidate
+from search_space.cost import cost, graph_cost
 from search_space.diagram import rows
 from search_space.expand import expand
 
 GOLDEN = json.loads((Path(__file__).parent / "golden.json").read_text())
 
 
-@pytest.fixture
-def networks(googlenet: Architecture, googlenet_28: Architecture) -> dict[str, Architecture]:
-    return {"googlenet": googlenet, "googlenet-28": googlenet_28}
+def words_of(counts: dict[str, Any]) -> str:
+    return f"{counts['name']}-{counts['channels']}-{counts['resolution']}"
 
 
-@pytest.mark.parametrize("counts", GOLDEN["networks"], ids=lambda n: f"{n['name']}-{n['channels']}")
-def test_networks(networks: dict[str, Architecture], counts: dict[str, Any]) -> None:
-    found = cost(networks[counts["name"]], counts["resolution"], counts["channels"])
-    assert (found.params, found.macs) == (counts["params"], counts["macs"])
-    assert found.flops == 2 * counts["macs"]
+@pytest.mark.parametrize("counts", GOLDEN["networks"], ids=words_of)
+def test_networks(counts: dict[str, Any]) -> None:
+    resolution, channels = counts["resolution"], counts["channels"]
+    graph = CATALOG[counts["name"]].graph(resolution, channels, 10)
+    found = graph_cost(graph, (channels, resolution, resolution))
+    assert found.params == counts["params"]
+    assert found.macs == counts.get("macs", found.macs)
+    assert found.flops == 2 * found.macs
     assert found.output == (10, 1, 1)
+
+
+@pytest.mark.parametrize("counts", GOLDEN["torchvision"], ids=words_of)
+def test_torchvision(counts: dict[str, Any]) -> None:
+    assert not counts["aux"]
+    name = f"{counts['name']}-torchvision"
+    resolution, classes = counts["resolution"], counts["classes"]
+    found = cost(candidate(name).architecture, resolution, counts["channels"], classes)
+    assert (found.params, found.macs) == (counts["params"], counts["macs"])
 
 
 @pytest.mark.parametrize("counts", GOLDEN["blocks"], ids=lambda block: block["factorization"])
@@ -38,10 +50,10 @@ def test_one_block_of_each_factorization(counts: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("title", GOLDEN["shapes"])
-def test_shapes(networks: dict[str, Architecture], title: str) -> None:
+def test_shapes(title: str) -> None:
     name, size = title.split(" at ")
     resolution = int(size.split("x")[0])
-    network = networks[name]
+    network = candidate(name).architecture
     outputs = {r.name: r.output for r in rows(expand(network), (1, resolution, resolution))}
     before = "pool1" if network.stem.pool else "first"
     found = [outputs[part] for part in (before, "stem", "reduction2", "reduction3")]

@@ -117,7 +117,7 @@ def test_candidates_are_within_the_space(space: SearchSpace, resolution: int, se
             assert not block.width_pool or block.pool in choices["pool"]
             assert block.residual in ("none", *choices["residual"])
             assert block.residual != "block" or block.scale in choices["scale"]
-            for _, reduce, width in block.large:
+            for _, _, reduce, width in block.large:
                 at_ratios = {
                     max(4, 4 * round(r * width / 4)) for r in map(float, choices["reduce"])
                 }

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search_space.architecture import Architecture, Block, Candidate, Stage, Stem
+from search_space.architecture import (
+    Architecture,
+    Auxiliary,
+    Block,
+    Candidate,
+    Details,
+    Stage,
+    Stem,
+)
 from search_space.words import describe
 
 PLAIN = Architecture(Stem(8), (Stage((Block(4),)),))
@@ -69,10 +77,17 @@ FULL = Candidate(
         Stem(8, 5, 1, False, (8, 16)),
         (
             Stage((Block(4),)),
-            Stage((Block(4, 8, 12, 16, 20, 24, "max", "asymmetric", 3, "block", 0.3),), "max-pool"),
+            Stage(
+                (
+                    Block(4, 8, 12, 16, 20, 24, "max", "asymmetric", 3, "block", 0.3),
+                    Block(4, 8, 12, 16, 20, 24),
+                ),
+                "max-pool",
+            ),
         ),
         "conv-bn-relu",
         0.2,
+        auxiliary=(Auxiliary(2, 1),),
     ),
     0.1,
 )
@@ -80,14 +95,20 @@ OTHERS: dict[str, dict[str, Any]] = {
     "Stem": {"width": 12, "kernel": 7, "stride": 2, "pool": True, "second": None},
     "Block": dict.fromkeys(("width_1x1", "width_3x3", "width_5x5", "width_pool"), 40)
     | {"reduce_3x3": 40, "reduce_5x5": 40, "pool": "avg", "factorization": "expanded"}
-    | {"n": 5, "residual": "none", "scale": 0.1},
-    "Stage": {"blocks": FULL.architecture.stages[1].blocks * 2, "reduction": "inception"},
+    | {"n": 5, "residual": "none", "scale": 0.1}
+    | {"kernel_5x5": 3},
+    "Stage": {"blocks": FULL.architecture.stages[1].blocks * 2}
+    | {"reduction": "inception", "reduction_widths": (3, 4, 5, 6)},
     "Architecture": {
         "stem": Stem(12),
-        "stages": FULL.architecture.stages[:1],
+        "stages": FULL.architecture.stages[:1] + FULL.architecture.stages[1:] * 2,
         "norm": "bn-relu-conv",
         "dropout": 0.3,
+        "details": Details(bias=True),
+        "auxiliary": (Auxiliary(1, 1),),
     },
+    "Details": {"bias": True, "pool_norm": True, "norm_eps": 1e-3, "unpadded_pools": True},
+    "Auxiliary": {"stage": 1, "block": 2, "weight": 0.5},
     "Candidate": {"architecture": PLAIN, "label_smoothing": 0.2},
 }
 
@@ -96,21 +117,27 @@ OTHERS: dict[str, dict[str, Any]] = {
     ("kind", "field"),
     [
         (kind, field.name)
-        for kind in (Stem, Block, Stage, Architecture, Candidate)
+        for kind in (Stem, Block, Stage, Details, Auxiliary, Architecture, Candidate)
         for field in fields(kind)
     ],
 )
 def test_words_mention_every_field(kind: type, field: str) -> None:
     """A field that is new needs another value above, and words of its own."""
     change = {field: OTHERS[kind.__name__][field]}
+    if field == "reduction_widths":
+        change["reduction"] = "inception"
     architecture = FULL.architecture
     first, stage = architecture.stages
     if kind is Block:
-        change = {"blocks": (replace(stage.blocks[0], **change),)}
+        change = {"blocks": (replace(stage.blocks[0], **change), *stage.blocks[1:])}
     if kind in (Block, Stage):
         change = {"stages": (first, replace(stage, **change))}
     if kind is Stem:
         change = {"stem": replace(architecture.stem, **change)}
+    if kind is Details:
+        change = {"details": replace(architecture.details, **change)}
+    if kind is Auxiliary:
+        change = {"auxiliary": (replace(architecture.auxiliary[0], **change),)}
     if kind is not Candidate:
         change = {"architecture": replace(architecture, **change)}
     changed = replace(FULL, **change)
