@@ -197,9 +197,9 @@ def entry(name: str) -> Entry:
     """The network of that name; ValueError that lists the catalog, the nearest name first."""
     if name in CATALOG:
         return CATALOG[name]
-    near = difflib.get_close_matches(name, CATALOG, 1, 0.5)
-    hint = f"did you mean {near[0]}? " if near else ""
-    raise ValueError(f"{name!r} is not in the catalog; {hint}It has: {', '.join(CATALOG)}")
+    near = difflib.get_close_matches(name, CATALOG, 1, 0.7)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    raise ValueError(f"{name!r} is not in the catalog{hint}; it has: {', '.join(CATALOG)}")
 
 
 def candidate(name: str) -> Candidate:
