@@ -37,7 +37,8 @@ def run(
     storage: Storage = DEFAULT_STORAGE,
     sampler: Annotated[str, typer.Option(help=f"Who proposes: {SAMPLER_HELP}.")] = "tpe",
     objectives: Annotated[
-        str, typer.Option(help="Any of accuracy, params, flops, with commas between.")
+        str,
+        typer.Option(help="Any of accuracy, params, flops, activation_bytes, latency."),
     ] = "accuracy,params,flops",
     budget: Annotated[
         str, typer.Option(help="Training images of a short run, such as 20k.")
@@ -47,6 +48,17 @@ def run(
     ] = None,
     max_flops: Annotated[
         str | None, typer.Option(help="Prune what does more FLOPs, before training.")
+    ] = None,
+    max_activation_bytes: Annotated[
+        str | None, typer.Option(help="Prune what holds more bytes of activations at once.")
+    ] = None,
+    max_latency: Annotated[
+        str | None,
+        typer.Option(help="Prune what takes longer for an image on this machine, such as 2ms."),
+    ] = None,
+    start_from: Annotated[
+        str | None,
+        typer.Option(help="First trials, by their names in the catalog, with commas between."),
     ] = None,
     space: Space = None,
     data_dir: Annotated[
@@ -85,6 +97,9 @@ def run(
             budget=budget,
             max_params=max_params,
             max_flops=max_flops,
+            max_activation_bytes=max_activation_bytes,
+            max_latency=max_latency,
+            start_from=start_from,
             space=space,
             data_dir=data_dir,
             seed=seed,

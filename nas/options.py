@@ -19,6 +19,15 @@ def duration(text: str) -> float:
     return seconds
 
 
+def short_time(name: str, text: str) -> float:
+    """Seconds of ``5ms``, ``200us``, ``0.01s``; ValueError on anything else, and on 0."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(us|ms|s)", text.strip().lower())
+    seconds = float(match[1]) * {"us": 1e-6, "ms": 1e-3, "s": 1.0}[match[2]] if match else 0.0
+    if not 0 < seconds <= 3600:
+        raise ValueError(f"{name} is {text!r}; give a time above 0 such as 500us, 2.5ms or 1s")
+    return seconds
+
+
 def count(name: str, text: str) -> int:
     """A whole number above 0, also as ``200k``, ``1.5M``, ``2G``; ValueError on anything else."""
     match = re.fullmatch(r"(\d[\d_]*(?:\.\d+)?)([kmg]?)", text.strip().lower())
@@ -26,6 +35,11 @@ def count(name: str, text: str) -> int:
     if value < 1 or value != int(value):
         raise ValueError(f"{name} is {text!r}; give a whole number above 0 such as 150000 or 150k")
     return int(value)
+
+
+def names(text: str) -> tuple[str, ...]:
+    """What stands between the commas."""
+    return tuple(name.strip() for name in text.split(","))
 
 
 def study_name(text: str) -> str:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from nas import tables
 from nas.objectives import OBJECTIVES, chosen
-from nas.options import count, duration, read_space, study_name
+from nas.options import count, duration, names, read_space, short_time, study_name
 from nas.samplers import SAMPLERS
 from nas.settings import CLASSES, PRECISIONS, TRIALS, Recipe, Settings
+from nas.subjects import View, catalog_subject
 from search_space.checks import check_choice, check_range
 from search_space.limits import check_limits
 from studies.lock import only_driver
@@ -35,6 +36,9 @@ class Asked:
     budget: str
     max_params: str | None
     max_flops: str | None
+    max_activation_bytes: str | None
+    max_latency: str | None
+    start_from: str | None
     space: Path | None
     data_dir: Path | None
     seed: int
@@ -54,14 +58,10 @@ def run_command(asked: Asked, quiet: bool, as_json: bool) -> None:
     check_choice("precision", asked.precision, ("auto", *PRECISIONS))
     name = study_name(asked.study)
     seconds = duration(asked.timeout) if asked.timeout else None
-    check_limits(
-        settings.space,
-        settings.resolution,
-        settings.channels,
-        CLASSES,
-        settings.max_params,
-        settings.max_flops,
-    )
+    limits = {limit: value for limit, value in settings.limits().items() if limit != "latency"}
+    check_limits(settings.space, settings.resolution, settings.channels, CLASSES, limits)
+    for start in settings.start_from:
+        View(settings.image, CLASSES).graph(catalog_subject(start))
     store = open_store(asked.storage, create=True)
     directory = ""
     if not all(OBJECTIVES[objective].known for objective in settings.objectives):
@@ -91,7 +91,7 @@ def settings_of(asked: Asked) -> Settings:
     check_choice("sampler", asked.sampler, SAMPLERS)
     return Settings(
         space=read_space(asked.space),
-        objectives=chosen([name.strip() for name in asked.objectives.split(",")]),
+        objectives=chosen(names(asked.objectives)),
         sampler=asked.sampler,
         seed=asked.seed,
         resolution=asked.resolution,
@@ -99,6 +99,9 @@ def settings_of(asked: Asked) -> Settings:
         budget=count("budget", asked.budget),
         max_params=_limit("--max-params", asked.max_params),
         max_flops=_limit("--max-flops", asked.max_flops),
+        max_activation_bytes=_limit("--max-activation-bytes", asked.max_activation_bytes),
+        max_latency=short_time("--max-latency", asked.max_latency) if asked.max_latency else None,
+        start_from=names(asked.start_from) if asked.start_from else (),
     )
 
 

@@ -75,8 +75,34 @@ SAMPLERS: dict[str, Sampler] = {
 """Name to sampler."""
 
 
-def seeded(name: str, seed: int) -> "BaseSampler":
-    """The sampler of that name as a pure function of the seed, the trial's number and the study."""
+class _Proposed:
+    """A study without its first ``given`` trials, which no sampler proposed.
+
+    They have no parameters, and some samplers learn only what all trials have in common.
+    """
+
+    def __init__(self, study: Any, given: int) -> None:
+        self._study, self._given = study, given
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._study, name)
+
+    def _get_trials(self, *args: Any, **kwargs: Any) -> list[Any]:
+        trials = self._study._get_trials(*args, **kwargs)
+        return [trial for trial in trials if trial.number >= self._given]
+
+    get_trials = _get_trials
+
+    @property
+    def trials(self) -> list[Any]:
+        return self._get_trials()
+
+
+def seeded(name: str, seed: int, given: int = 0) -> "BaseSampler":
+    """The sampler of that name as a pure function of the seed, the trial's number and the study.
+
+    The first ``given`` trials of the study are not its own, and it learns nothing from them.
+    """
     from optuna.exceptions import ExperimentalWarning
     from optuna.samplers import BaseGASampler, BaseSampler
 
@@ -87,6 +113,9 @@ def seeded(name: str, seed: int) -> "BaseSampler":
             # multivariate, group and constant_liar have been experimental since Optuna 2
             warnings.simplefilter("ignore", ExperimentalWarning)
             return make(derive(seed, *parts))
+
+    def proposed(study: Any) -> Any:
+        return _Proposed(study, given) if given else study
 
     class Seeded(BaseSampler):
         """Hands every trial to a sampler of its own."""
@@ -100,12 +129,13 @@ def seeded(name: str, seed: int) -> "BaseSampler":
             return self._inner[trial.number]
 
         def before_trial(self, study: Any, trial: Any) -> None:
-            self._of(trial).before_trial(study, trial)
+            self._of(trial).before_trial(proposed(study), trial)
 
         def infer_relative_search_space(self, study: Any, trial: Any) -> Any:
-            return self._of(trial).infer_relative_search_space(study, trial)
+            return self._of(trial).infer_relative_search_space(proposed(study), trial)
 
         def sample_relative(self, study: Any, trial: Any, search_space: Any) -> Any:
+            study = proposed(study)
             if isinstance(self._of(trial), BaseGASampler):
                 # The first trial of a generation picks its parents and stores them. Stored ones
                 # come in another order and cost no draws: so let a spare sampler do the picking.
@@ -113,10 +143,11 @@ def seeded(name: str, seed: int) -> "BaseSampler":
             return self._of(trial).sample_relative(study, trial, search_space)
 
         def sample_independent(self, study: Any, trial: Any, name: str, dist: Any) -> Any:
-            return fresh(trial.number, name).sample_independent(study, trial, name, dist)
+            inner = fresh(trial.number, name)
+            return inner.sample_independent(proposed(study), trial, name, dist)
 
         def after_trial(self, study: Any, trial: Any, state: Any, values: Any) -> None:
-            self._of(trial).after_trial(study, trial, state, values)
+            self._of(trial).after_trial(proposed(study), trial, state, values)
             del self._inner[trial.number]
 
     return Seeded()

@@ -16,11 +16,14 @@ from optuna.trial import Trial, TrialState
 
 from nas.cluster import Workers
 from nas.evaluation import Evaluation, versions
-from nas.objectives import OBJECTIVES
+from nas.objectives import OBJECTIVES, Known
 from nas.progress import Progress, Tracker
 from nas.samplers import seeded
 from nas.settings import CLASSES, Request, Settings, differences
-from search_space.cost import Cost, cost
+from search_space import catalog
+from search_space.architecture import Candidate
+from search_space.cost import cost
+from search_space.expand import expand
 from search_space.limits import over
 from search_space.words import describe
 from studies.results import Results, collect
@@ -45,7 +48,7 @@ def open_study(store: Store, name: str, settings: Settings) -> optuna.Study:
     """The study of that name, made if it isn't there; StoreError if it is about something else."""
     optuna.logging.set_verbosity(logging.ERROR)
     axes = tuple(OBJECTIVES[objective].axis for objective in settings.objectives)
-    sampler = seeded(settings.sampler, settings.seed)
+    sampler = seeded(settings.sampler, settings.seed, len(settings.start_from))
     if name in store.study_names():
         known = store.study(name)
         differing = differences(known["settings"], settings.to_json())
@@ -102,7 +105,7 @@ class _Begun:
     """A trial whose evaluation is awaited."""
 
     trial: Trial
-    cost: Cost
+    known: Known
 
 
 class _Run:
@@ -125,6 +128,11 @@ class _Run:
         done = collect(study.study_name, self.axes, trials)
         self.tracker = Tracker(done, until.trials)
         self.awaited: dict[Request, list[_Begun]] = {}
+        self.latencies: dict[str, float] = {
+            trial.user_attrs["key"]: trial.user_attrs["latency"]
+            for trial in trials
+            if "latency" in trial.user_attrs
+        }
         self.started = time.monotonic()
 
     def loop(self, check: Callable[[], None]) -> Results:
@@ -155,30 +163,27 @@ class _Run:
     def _begin(self, trial: Trial) -> None:
         """Parameters, candidate, cost; then the end of the trial, or its evaluation awaited."""
         settings = self.settings
-        candidate = settings.space.sample(trial.suggest_categorical, settings.resolution)
+        candidate = self._candidate(trial)
         total = cost(candidate.architecture, settings.resolution, settings.channels, CLASSES)
         text = describe(candidate)
         self.store.add_candidate(candidate.key, candidate.to_json(), text)
-        known = {
-            "architecture": text,
-            "key": candidate.key,
-            "params": total.params,
-            "flops": total.flops,
-        }
-        for name, value in known.items():
+        known = Known(total)
+        attributes = {"architecture": text, "key": candidate.key, **known.values()}
+        for name, value in attributes.items():
             trial.set_user_attr(name, value)
-        excess = over(total, settings.max_params, settings.max_flops)
-        for name, value in excess.items():
-            if name not in trial.constraints:
-                trial.set_constraint(name, value)
-        if any(value > 0 for value in excess.values()):
-            self._tell(trial, TrialState.PRUNED)
+        limits = settings.limits()
+        free = {name: limit for name, limit in limits.items() if name in known.values()}
+        if self._over(trial, over(known.values(), free)):
             return
+        if "latency" in settings.objectives or "latency" in limits:
+            known = Known(total, self._latency(trial, candidate))
+            if self._over(trial, over(known.values(), limits)):
+                return
         if all(OBJECTIVES[name].known for name in settings.objectives):
-            self._complete(_Begun(trial, total), None)
+            self._complete(_Begun(trial, known), None)
             return
         request = settings.request(candidate, self.directory)
-        begun = _Begun(trial, total)
+        begun = _Begun(trial, known)
         if request in self.awaited:
             self.awaited[request].append(begun)
         elif stored := self.store.evaluation(request.identity()):
@@ -186,6 +191,35 @@ class _Run:
         else:
             self.awaited[request] = [begun]
             self.workers.submit(request)
+
+    def _candidate(self, trial: Trial) -> Candidate:
+        """The first trials are the catalog's, the others the sampler's."""
+        settings = self.settings
+        if trial.number < len(settings.start_from):
+            name = settings.start_from[trial.number]
+            trial.set_user_attr("catalog", name)
+            return catalog.candidate(name)
+        return settings.space.sample(trial.suggest_categorical, settings.resolution)
+
+    def _over(self, trial: Trial, excess: Mapping[str, float]) -> bool:
+        """Write down by how much limits are exceeded; whether that has ended the trial."""
+        for name, value in excess.items():
+            if name not in trial.constraints:
+                trial.set_constraint(name, value)
+        if any(value > 0 for value in excess.values()):
+            self._tell(trial, TrialState.PRUNED)
+            return True
+        return False
+
+    def _latency(self, trial: Trial, candidate: Candidate) -> float:
+        """Seconds of one image: measured once for equal candidates, and kept with the trial."""
+        if candidate.key not in self.latencies:
+            from nas.latency import measure_latency
+
+            graph = expand(candidate.architecture, self.settings.channels, CLASSES)
+            self.latencies[candidate.key] = measure_latency(graph, self.settings.image).median
+        trial.set_user_attr("latency", self.latencies[candidate.key])
+        return self.latencies[candidate.key]
 
     def _ended(self, request: Request, outcome: Evaluation | BaseException) -> None:
         if isinstance(outcome, Evaluation):
@@ -204,7 +238,7 @@ class _Run:
             return
         begun.trial.set_user_attr("seconds", evaluation["seconds"] if evaluation else 0.0)
         values = [
-            OBJECTIVES[name].value(begun.cost, evaluation) for name in self.settings.objectives
+            OBJECTIVES[name].value(begun.known, evaluation) for name in self.settings.objectives
         ]
         self._tell(begun.trial, TrialState.COMPLETE, values)
 

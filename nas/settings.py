@@ -5,7 +5,9 @@ from typing import Any, Self
 
 from nas.seeds import derive
 from search_space.architecture import Candidate
+from search_space.catalog import candidate
 from search_space.checks import check_choice, check_range
+from search_space.graph import Shape
 from search_space.space import SearchSpace
 
 PRECISIONS = ("float32", "bf16")
@@ -16,6 +18,9 @@ CLASSES = 10
 """Of Fashion-MNIST."""
 
 DEFAULT_BUDGET = 20_000
+LIMITS = ("params", "flops", "activation_bytes", "latency")
+"""What a study may have a limit for, as ``max_params`` and so on; latency takes time, so last."""
+
 TRIALS = (1, 1_000_000)
 MAX_SEED = 2**63 - 1
 
@@ -76,8 +81,10 @@ class Request:
 class Settings:
     """What a study is about. Two runs with equal settings may share a study.
 
-    ``resolution`` is in pixels, ``budget`` in training images, ``max_params`` and ``max_flops``
-    are limits above which a candidate is pruned before training (None: no limit).
+    ``resolution`` is in pixels, ``budget`` in training images. Above ``max_params``,
+    ``max_flops``, ``max_activation_bytes`` or ``max_latency`` (seconds of one image) a candidate
+    is pruned before training; None: no limit. ``start_from`` are candidates of the catalog that
+    are the study's first trials.
     """
 
     space: SearchSpace = field(default_factory=SearchSpace)
@@ -89,6 +96,9 @@ class Settings:
     budget: int = DEFAULT_BUDGET
     max_params: int | None = None
     max_flops: int | None = None
+    max_activation_bytes: int | None = None
+    max_latency: float | None = None
+    start_from: tuple[str, ...] = ()
     recipe: Recipe = field(default_factory=Recipe)
     data: str = ""
 
@@ -97,9 +107,23 @@ class Settings:
         check_range("resolution", self.resolution, 8, 224)
         check_choice("channels", self.channels, (1, 3))
         check_range("budget", self.budget, *BUDGET)
-        for name in ("max_params", "max_flops"):
+        for name in ("max_params", "max_flops", "max_activation_bytes"):
             if getattr(self, name) is not None:
                 check_range(name.replace("_", " "), getattr(self, name), 1, 10**15)
+        if self.max_latency is not None:
+            check_range("max latency", self.max_latency, 1e-9, 3600, integer=False)
+        for name in self.start_from:
+            candidate(name)
+
+    @property
+    def image(self) -> Shape:
+        """Shape of the images: channels, height, width."""
+        return self.channels, self.resolution, self.resolution
+
+    def limits(self) -> dict[str, float]:
+        """The limits that the study has, by the name of what they limit."""
+        given = {name: getattr(self, f"max_{name}") for name in LIMITS}
+        return {name: limit for name, limit in given.items() if limit is not None}
 
     def request(self, candidate: Candidate, directory: str = "") -> Request:
         """The evaluation of a candidate; its seed is of the study, not of the trial."""
@@ -120,6 +144,7 @@ class Settings:
         return data | {
             "space": self.space.to_json(),
             "objectives": list(self.objectives),
+            "start_from": list(self.start_from),
             "recipe": asdict(self.recipe),
         }
 
@@ -131,6 +156,7 @@ class Settings:
             | {
                 "space": SearchSpace.from_json(data["space"]),
                 "objectives": tuple(data["objectives"]),
+                "start_from": tuple(data.get("start_from", ())),
                 "recipe": Recipe(**data["recipe"]),
             }
         )

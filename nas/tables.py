@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 def value_words(axis: Axis, value: float) -> str:
     """A value of an objective as a table shows it."""
+    if axis.unit == "seconds":
+        return f"{1000 * value:,.3f} ms"
     return f"{value:.2%}" if axis.unit == "fraction" else f"{value:,.0f}"
 
 
@@ -62,11 +64,13 @@ def _result_json(axes: Sequence[Axis], result: Result) -> dict[str, Any]:
 
 def write_page(results: Results, path: Path) -> None:
     """Write the interactive Pareto plot; ValueError where that can't be done."""
-    from studies.plots import pareto_figure, pareto_page
+    from studies.page import page_html
+    from studies.plots import pareto_figure
 
     heading = f"Pareto front of {results.study}"
     note = f"{len(results.front())} of {len(results.completed)} completed trials are on the front."
-    page = pareto_page(pareto_figure(results.points(), results.axes, ""), heading, note)
+    figure = pareto_figure(results.points(), results.axes, "")
+    page = page_html(heading, [figure], [note])
     try:
         path.write_text(page, encoding="utf-8")
     except OSError as error:

@@ -24,18 +24,22 @@ from search_space.architecture import (
 )
 from search_space.classics import alexnet, nin, vgg11
 from search_space.expand import expand
-from search_space.graph import Sequence
+from search_space.graph import Sequence, Shape
 
 Expand = Callable[[int, int, int], Sequence]
 """(resolution, channels, classes) to a layer graph."""
 
 
 class Entry(NamedTuple):
-    """A network of the catalog: what it is, and its candidate, or its graph where it has none."""
+    """A network of the catalog: what it is, and its candidate where it has one.
+
+    ``image`` is what it was designed for: channels, height, width.
+    """
 
     words: str
     candidate: Candidate | None
     graph: Expand
+    image: Shape
 
 
 STEM = Stem(64, 7, 2, True, (64, 192))
@@ -131,11 +135,16 @@ def _inception_28() -> Architecture:
     return Architecture(Stem(32, 3), stages, "conv-bn-relu")
 
 
-def _entry(words: str, architecture: Architecture, label_smoothing: float = 0.0) -> Entry:
+IMAGENET, SMALL = (3, 224, 224), (1, 28, 28)
+
+
+def _entry(
+    words: str, architecture: Architecture, label_smoothing: float = 0.0, image: Shape = IMAGENET
+) -> Entry:
     def graph(_resolution: int, channels: int, classes: int) -> Sequence:
         return expand(architecture, channels, classes)
 
-    return Entry(words, Candidate(architecture, label_smoothing), graph)
+    return Entry(words, Candidate(architecture, label_smoothing), graph, image)
 
 
 CATALOG: dict[str, Entry] = {
@@ -171,10 +180,12 @@ CATALOG: dict[str, Entry] = {
     "googlenet-28": _entry(
         "for 28x28: a 5x5 stride-1 stem without its pooling",
         _googlenet(Stem(64, 5, 1, False, (64, 192))),
+        image=SMALL,
     ),
     "inception-28": _entry(
         "designed for 28x28, a tenth of googlenet-28's FLOPs: 3x3 stem, batch norm, 28-14-7",
         _inception_28(),
+        image=SMALL,
     ),
     "googlenet-torchvision": _entry(
         "torchvision's: batch norm, 3x3 instead of 5x5, unpadded pools",
@@ -186,9 +197,11 @@ CATALOG: dict[str, Entry] = {
             kernel_5x5=3,
         ),
     ),
-    "alexnet": Entry("Krizhevsky 2012, textbook version; a layer graph only", None, alexnet),
-    "vgg11": Entry("Simonyan 2015, configuration A; a layer graph only", None, vgg11),
-    "nin": Entry("Lin 2014, network in network; a layer graph only", None, nin),
+    "alexnet": Entry(
+        "Krizhevsky 2012, textbook version; a layer graph only", None, alexnet, IMAGENET
+    ),
+    "vgg11": Entry("Simonyan 2015, configuration A; a layer graph only", None, vgg11, IMAGENET),
+    "nin": Entry("Lin 2014, network in network; a layer graph only", None, nin, IMAGENET),
 }
 """Name to network."""
 

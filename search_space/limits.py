@@ -1,7 +1,7 @@
 """Whether a search space has a candidate within limits on its cost, and what comes nearest."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from search_space.architecture import Candidate
@@ -12,10 +12,9 @@ STARTS = 8
 SAMPLES = 100
 
 
-def over(cost: Cost, max_params: int | None, max_flops: int | None) -> dict[str, float]:
-    """By how much a cost exceeds each given limit, relative to it: within it where <= 0."""
-    limits = {"params": (cost.params, max_params), "flops": (cost.flops, max_flops)}
-    return {name: value / limit - 1 for name, (value, limit) in limits.items() if limit is not None}
+def over(values: Mapping[str, float], limits: Mapping[str, float]) -> dict[str, float]:
+    """By how much a value exceeds each limit, relative to it: within it where <= 0."""
+    return {name: values[name] / limit - 1 for name, limit in limits.items()}
 
 
 def check_limits(
@@ -23,14 +22,14 @@ def check_limits(
     resolution: int,
     channels: int,
     classes: int,
-    max_params: int | None,
-    max_flops: int | None,
+    limits: Mapping[str, float],
 ) -> None:
     """ValueError, with the nearest candidate's cost, if none is found within the limits.
 
-    Random candidates first, then from the best of them one answer changed at a time for as long
-    as that brings the cost down; costs fall with almost every single choice, so that ends at the
-    smallest candidate or close to it.
+    ``limits`` are by the names of ``Cost``: params, flops, activation_bytes. Random candidates
+    first, then from the best of them one answer changed at a time for as long as that brings the
+    cost down; costs fall with almost every single choice, so that ends at the smallest candidate
+    or close to it.
     """
     random_state = random.Random(0)
 
@@ -44,7 +43,7 @@ def check_limits(
 
         candidate: Candidate = space.sample(choose, resolution)
         total = cost(candidate.architecture, resolution, channels, classes)
-        return max(over(total, max_params, max_flops).values(), default=0.0), total, asked
+        return max(over(total._asdict(), limits).values(), default=0.0), total, asked
 
     tried = sorted((measure({}) for _ in range(SAMPLES)), key=lambda found: found[0])
     best = tried[0]
@@ -59,9 +58,15 @@ def check_limits(
         best = min(best, current, key=lambda found: found[0])
         if best[0] <= 0:
             return
-    limits = {"--max-params": max_params, "--max-flops": max_flops}
-    given = " and ".join(f"{name} {value:,}" for name, value in limits.items() if value is not None)
+    given = " and ".join(f"{_option(name)} {limit:,}" for name, limit in limits.items())
+    nearest = [f"{best[1].params:,} parameters", f"{best[1].flops:,} FLOPs"]
+    if "activation_bytes" in limits:
+        nearest.append(f"{best[1].activation_bytes:,} activation bytes")
     raise ValueError(
-        f"no candidate of the space meets {given}; the nearest found has {best[1].params:,} "
-        f"parameters and {best[1].flops:,} FLOPs: raise the limit, or allow smaller choices"
+        f"no candidate of the space meets {given}; the nearest found has "
+        f"{', '.join(nearest[:-1])} and {nearest[-1]}: raise the limit, or allow smaller choices"
     )
+
+
+def _option(name: str) -> str:
+    return f"--max-{name.replace('_', '-')}"

@@ -1,246 +1,230 @@
 """The layer graph as the text of a PyTorch module that needs nothing but torch."""
 
 import builtins
-import keyword
-import re
 import textwrap
 from typing import NamedTuple
 
+from search_space.brackets import (
+    LINE,
+    Call,
+    Expression,
+    call,
+    entries,
+    is_name,
+    lines,
+    new_name,
+    quoted,
+)
+from search_space.bricks import HELPERS, UNITS, Used, definitions, is_unit, layer, unit, using
 from search_space.cost import graph_cost
 from search_space.graph import (
     Add,
     Auxiliary,
-    BatchNorm,
     Concat,
     Conv,
-    Dropout,
     Flatten,
-    GlobalPool,
     Layer,
     Linear,
     Node,
     Pool,
     ReLU,
-    Scale,
     Sequence,
     Shape,
     passes,
 )
 
-LINE = 100
-"""Columns of a line, at most."""
+RESERVED = {*UNITS, *HELPERS, "Network", "OrderedDict", "torch", "nn", *dir(builtins)}
 
-UNITS: dict[str, tuple[type[Layer], ...]] = {
-    "conv": (Conv,),
-    "conv_relu": (Conv, ReLU),
-    "conv_bn": (Conv, BatchNorm),
-    "conv_bn_relu": (Conv, BatchNorm, ReLU),
-    "bn_relu_conv": (BatchNorm, ReLU, Conv),
-}
-"""Sequences that are written as one call: the names of their layers, joined, and their kinds."""
+PATHS = ("path", "shortcut")
 
-WORDS = {"conv": "convolution", "bn": "batch norm", "relu": "ReLU"}
-
-HELPERS = {
-    "add_relu": '''\
-def add_relu(path, shortcut):
-    """path(x) + shortcut(x), then ReLU."""
-    return sequence({"add": Add(path, shortcut), "relu": nn.ReLU(inplace=True)})
-''',
-    "sequence": '''\
-def sequence(layers):
-    """The layers one after the other, under their names."""
-    return nn.Sequential(OrderedDict(layers))
-''',
-    "Concat": '''\
-class Concat(nn.ModuleDict):
-    """Branches side by side on one input, their outputs joined along the channels."""
-
-    def forward(self, x):
-        return torch.cat([branch(x) for branch in self.values()], 1)
-''',
-    "Add": '''\
-class Add(nn.Module):
-    """path(x) + shortcut(x)."""
-
-    def __init__(self, path, shortcut):
-        super().__init__()
-        self.path = path
-        self.shortcut = shortcut
-
-    def forward(self, x):
-        return self.path(x) + self.shortcut(x)
-''',
-    "Sum": '''\
-class Sum(nn.ModuleDict):
-    """Branches side by side on one input, their outputs added."""
-
-    def forward(self, x):
-        first, *others = self.values()
-        total = first(x)
-        for branch in others:
-            total = total + branch(x)
-        return total
-''',
-    "Scale": '''\
-class Scale(nn.Module):
-    """Multiplication by a constant."""
-
-    def __init__(self, factor):
-        super().__init__()
-        self.factor = factor
-
-    def forward(self, x):
-        return x * self.factor
-''',
-    "Auxiliary": '''\
-class Auxiliary(nn.Module):
-    """A second head: hands its input on; in training, ``logits`` is what the head says of it.
-
-    Their loss, times ``weight``, is to be added to the loss of the network's own logits.
-    """
-
-    def __init__(self, head, weight):
-        super().__init__()
-        self.head = head
-        self.weight = weight
-        self.logits = None
-
-    def forward(self, x):
-        self.logits = self.head(x) if self.training else None
-        return x
-''',
-}
-"""What a written module may define besides the network and its parts, in order after ``UNITS``."""
-
-RESERVED = {*UNITS, *HELPERS, "Network", "OrderedDict", "torch", "nn", "x", *dir(builtins)}
-
-Written = dict[str, str]
-"""Name to text of the helpers that a module uses, filled as its layers are written."""
+Size = tuple[int, ...]
+"""(channels, height, width), or (channels,) once a map is flat; without the batch."""
 
 
-class _Call(NamedTuple):
-    """An expression in brackets: the text that opens it, what stands in it, what closes it."""
+class Module(NamedTuple):
+    """What is written so far: the helpers in use by name, and functions that make parts."""
 
-    head: str
-    items: "tuple[_Item, ...]"
-    tail: str = ")"
-
-
-class _Item(NamedTuple):
-    """One argument or entry; ``label`` is its keyword or key."""
-
-    label: str
-    value: "str | _Call"
-    comment: str = ""
+    helpers: Used
+    functions: list[str]
+    names: set[str]
 
 
-class _Before(NamedTuple):
-    """Statements that must stand before an expression, and the names that are taken by then."""
+class Before(NamedTuple):
+    """Statements that stand before an expression, and the variables that they take."""
 
     lines: list[str]
-    taken: set[str]
+    names: set[str]
 
 
 def source(graph: Sequence, shape: Shape, title: str) -> str:
-    """The text of a module with a class ``Network``, which is ``graph`` for inputs of ``shape``.
+    """A module whose class ``Network`` computes what ``graph`` does on inputs of ``shape``.
 
-    Its state dict has the names of that of ``search_space.network.module(graph)``. ``title`` is
-    any text, and goes into the docstring. ShapeError names a layer that can't run on ``shape``.
+    Its state dict has the names of that of ``search_space.network.module(graph)``. ``title``, any
+    text, goes into the docstring. ShapeError names a layer that can't run on ``shape``.
     """
-    used: Written = {}
-    functions: list[str] = []
-    taken = set(RESERVED)
-    init: list[str] = []
-    calls: list[tuple[str, str]] = []
-    now: tuple[int, ...] = shape
+    cost = graph_cost(graph, shape)
+    module = Module({}, [], set(RESERVED))
+    made: list[str] = []
+    run: list[str] = []
+    size: Size = shape
     owned = False
     for name, child in graph.children:
-        before, now = now, _after(child, now)
-        value: str | _Call
-        if _is_short(child):
-            value = _expression(child, owned, used)
+        part = _part(module, name, child, size, owned)
+        size = _after(child, size)
+        if is_name(name):
+            made += lines(f"self.{name} = ", part, 8)
+            run.append(f"        x = self.{name}(x)  # {_text(size)}")
         else:
-            function = _identifier(name, taken)
-            taken.add(function)
-            functions.append(_function(function, child, before, owned, used))
-            value = f"{function}()"
-        if re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name) and not keyword.iskeyword(name):
-            init += _lines(f"self.{name} = ", value, "", 8)
-            calls.append((f"self.{name}(x)", _text(now)))
-        else:
-            added = _call("self.add_module", _quoted(name), value)
-            init += _lines("", added, "", 8)
-            calls.append((f"self.get_submodule({_quoted(name)})(x)", _text(now)))
+            made += lines("", call("self.add_module", quoted(name), part), 8)
+            run.append(f"        x = self.get_submodule({quoted(name)})(x)  # {_text(size)}")
         owned = owned or not passes(child)
-    network = ["class Network(nn.Module):", f'    """{_text(shape)} to {_text(now)}."""', ""]
-    if init:
-        network += ["    def __init__(self):", "        super().__init__()", *init, ""]
-    network += ["    def forward(self, x):"]
-    network += [f"        x = {call}  # {output}" for call, output in calls]
-    network += ["        return x", ""]
-    helpers = [used[name] for name in (*UNITS, *HELPERS) if name in used]
-    docstring = _docstring(graph, shape, now, title, "Auxiliary" in used)
-    return "\n\n".join([docstring + _imports(used), "\n".join(network), *functions, *helpers])
-
-
-def _docstring(
-    graph: Sequence, shape: Shape, output: tuple[int, ...], title: str, auxiliary: bool
-) -> str:
-    cost = graph_cost(graph, shape)
-    printable = "".join(c for c in title if c.isprintable() or c.isspace())
-    # escaped once the lines are made, lest one ends in half an escape
-    lines = textwrap.wrap(" ".join(printable.split()), LINE - 3) or ["Network"]
-    escaped = [line.replace("\\", "\\\\").replace('"', '\\"') for line in lines]
-    first, last = (", ".join(map(str, size)) for size in (shape, output))
-    facts = [
-        f"Input [N, {first}], output [N, {last}].",
-        f"{cost.params:,} parameters, {cost.macs:,} multiply-adds an image.",
+    init = ["    def __init__(self):", "        super().__init__()", *made, ""] if made else []
+    network = [
+        "class Network(nn.Module):",
+        f'    """{_text(shape)} to {_text(size)}."""',
+        "",
+        *init,
     ]
-    if auxiliary:
-        facts.append("The auxiliary heads serve training alone, and are not counted.")
-    return '"""' + "\n".join([*escaped, "", *facts, '"""', "", ""])
+    network += ["    def forward(self, x):", *run, "        return x", ""]
+    ends = f"Input [N, {_text(shape, ', ')}], output [N, {_text(size, ', ')}]"
+    facts = [
+        f"{ends}; sizes below are without N.",
+        f"{cost.params:,} parameters, {cost.macs:,} multiply-adds (MACs) an image.",
+    ]
+    if "Auxiliary" in module.helpers:
+        facts.append("Auxiliary heads, which serve training alone, are not counted.")
+    start = f'"""{_inert(title)}\n\n' + "\n".join([*facts, '"""', "", *_imports(module), ""])
+    return "\n\n".join([start, "\n".join(network), *module.functions, *definitions(module.helpers)])
 
 
-def _imports(used: Written) -> str:
-    lines = ["from collections import OrderedDict", ""] if "sequence" in used else []
-    lines += ["import torch"] if "Concat" in used else []
-    return "\n".join([*lines, "from torch import nn", ""])
+def _inert(title: str) -> str:
+    """``title`` as lines of a docstring that it can't end: in one paragraph, escaped."""
+    printable = "".join(c for c in title if c.isprintable() or c.isspace())
+    wrapped = textwrap.wrap(" ".join(printable.split()), LINE - 3) or ["Network"]
+    # after wrapping, which could part a backslash from what it escapes
+    return "\n".join(wrapped).replace("\\", "\\\\").replace('"', '\\"')
 
 
-def _function(name: str, node: Node, shape: tuple[int, ...], owned: bool, used: Written) -> str:
-    """The function that makes one part of the network, ``node`` on a map of ``shape``."""
-    lines = [f"def {name}():", f'    """{_text(shape)} to {_text(_after(node, shape))}."""']
-    before = _Before([], set(RESERVED))
+def _imports(module: Module) -> list[str]:
+    ordered = ["from collections import OrderedDict", ""] if "sequence" in module.helpers else []
+    torch = ["import torch"] if "Concat" in module.helpers else []
+    return [*ordered, *torch, "from torch import nn"]
+
+
+def _text(size: Size, between: str = "x") -> str:
+    return between.join(map(str, size))
+
+
+def _after(node: Node, size: Size) -> Size:
+    """The size of what ``node`` makes of a map of ``size``."""
+    channels, height, width = (*size, 1, 1)[:3]
+    output = graph_cost(node, (channels, height, width)).output
+    return output[:1] if _is_flat(node, len(size) == 1) else output
+
+
+def _is_flat(node: Node, flat: bool) -> bool:
+    """Whether ``node`` makes vectors, of vectors if ``flat``, else of maps."""
     if isinstance(node, Sequence):
-        value: str | _Call = _paragraphs(node, shape, owned, used, before)
+        for _, child in node.children:
+            flat = _is_flat(child, flat)
+        return flat
+    if isinstance(node, Concat | Add):
+        return _is_flat(node.children[0][1], flat)
+    return isinstance(node, Flatten | Linear) or (flat and not isinstance(node, Conv | Pool))
+
+
+def _part(module: Module, name: str, node: Node, size: Size, owned: bool) -> Expression:
+    """A part of the network: a layer or unit itself, of all else a function that makes it."""
+    if _is_short(node):
+        return _expression(module, node, owned)
+    function = new_name(name, module.names)
+    before = Before([], set(RESERVED))
+    if isinstance(node, Sequence):
+        value: Expression = _blocks(module, node, size, owned, before)
     else:
-        value = _expression(node, owned, used, before, "branches")
-    return "\n".join([*lines, *before.lines, *_lines("return ", value, "", 4), ""])
+        value = _expression(module, node, owned, before, "branches")
+    start = [f"def {function}():", f'    """{_text(size)} to {_text(_after(node, size))}."""']
+    module.functions.append("\n".join([*start, *before.lines, *lines("return ", value, 4), ""]))
+    return f"{function}()"
 
 
-def _paragraphs(
-    node: Sequence, shape: tuple[int, ...], owned: bool, used: Written, before: _Before
-) -> _Call:
-    """The sequence of a part: its blocks are made before, in a paragraph each."""
-    names = [_identifier(name, before.taken) for name, _ in node.children]
-    items = []
-    for (name, child), variable in zip(node.children, names, strict=True):
-        output = _after(child, shape)
-        comment = "" if output == shape else _text(output)
-        value: str | _Call
+def _is_short(node: Node) -> bool:
+    if isinstance(node, Sequence):
+        return not node.children or is_unit(node)
+    return isinstance(node, Layer) and not isinstance(node, Auxiliary)
+
+
+def _blocks(module: Module, node: Sequence, size: Size, owned: bool, before: Before) -> Call:
+    """The sequence of a part; a child with branches is made before it, in its own paragraph."""
+    found: list[tuple[str, Expression, str]] = []
+    for name, child in node.children:
+        after = _after(child, size)
         if _has_branches(child):
-            hoisted = _Before([], before.taken | set(names))
-            value = _expression(child, owned, used, hoisted, variable)
-            if value != variable:
-                hoisted.lines.extend(_lines(f"{variable} = ", value, "", 4))
-            before.lines.append(f"    # {_text(shape)} to {_text(output)}")
-            before.lines.extend([*hoisted.lines, ""])
-            items.append(_Item(f"{_quoted(name)}: ", variable))
+            variable = new_name(name, before.names)
+            own = Before([], before.names - {variable})
+            value = _expression(module, child, owned, own, variable)
+            rest = [] if value == variable else lines(f"{variable} = ", value, 4)
+            aside = isinstance(child, Auxiliary)
+            note = f"aside, on {_text(size)}" if aside else f"{_text(size)} to {_text(after)}"
+            before.lines.extend([f"    # {note}", *own.lines, *rest, ""])
+            found.append((name, variable, ""))
         else:
-            value = _expression(child, owned, used)
-            items.append(_Item(f"{_quoted(name)}: ", value, comment))
-        owned = owned or not passes(child)
-        shape = output
-    used["sequence"] = HELPERS["sequence"]
-    return _Call("sequence(", (_Item("", _Call("{", tuple(items), "}")),))
+            note = "" if after == size else _text(after)
+            found.append((name, _expression(module, child, owned), note))
+        size, owned = after, owned or not passes(child)
+    return using(module.helpers, "sequence", entries(found))
+
+
+def _has_branches(node: Node) -> bool:
+    if isinstance(node, Sequence):
+        return any(_has_branches(child) for _, child in node.children)
+    return isinstance(node, Concat | Add | Auxiliary)
+
+
+def _expression(
+    module: Module, node: Node, owned: bool, before: Before | None = None, name: str = ""
+) -> Expression:
+    """The expression that makes ``node``; if ``owned``, a ReLU may overwrite the input.
+
+    With ``before``, branches are gathered in a variable ahead of the expression, like ``name``.
+    """
+    if isinstance(node, Auxiliary):
+        head = _expression(module, node.head, False, before, "head")
+        return using(module.helpers, "Auxiliary", head, weight=repr(node.weight))
+    if isinstance(node, Layer):
+        return layer(node, owned, module.helpers)
+    if isinstance(node, Concat):
+        branches = [(key, _expression(module, child, False), "") for key, child in node.children]
+        if before is None:
+            return using(module.helpers, "Concat", entries(branches))
+        variable = new_name(name, before.names)
+        before.lines.extend(lines(f"{variable} = ", using(module.helpers, "Concat"), 4))
+        for key, value, _ in branches:
+            before.lines.extend(lines(f"{variable}[{quoted(key)}] = ", value, 4))
+        return variable
+    if isinstance(node, Sequence) and is_unit(node) and (one := unit(node, module.helpers)):
+        return one
+    if isinstance(node, Sequence) and (added := _added(node)):
+        both = [_expression(module, child, False, before, key) for key, child in added.children]
+        using(module.helpers, "sequence")
+        using(module.helpers, "Add")
+        return using(module.helpers, "add_relu", *both)
+    names = tuple(key for key, _ in node.children)
+    values: list[Expression] = []
+    for key, child in node.children:
+        values.append(_expression(module, child, owned, before, key))
+        owned = isinstance(node, Sequence) and (owned or not passes(child))
+    if isinstance(node, Add) and names == PATHS:
+        return using(module.helpers, "Add", *values)
+    made = entries([(key, value, "") for key, value in zip(names, values, strict=True)])
+    if isinstance(node, Add):
+        return using(module.helpers, "Sum", made)
+    return using(module.helpers, "sequence", made) if values else "nn.Identity()"
+
+
+def _added(node: Sequence) -> Add | None:
+    """The addition of a path and a shortcut, if ``node`` is one and a ReLU after it."""
+    match node.children:
+        case (("add", Add(children) as added), ("relu", ReLU())):
+            return added if tuple(name for name, _ in children) == PATHS else None
+    return None

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 INK = "#1a1a1a"
 QUIET = "#595959"
+LINES = "#707070"
 SIZE = 12
 SMALL = 11
 STRIP = 4
@@ -29,13 +30,20 @@ class Kind(NamedTuple):
     dashes: str = ""
 
 
+class Strip(NamedTuple):
+    """How a strip looks, and what the legend calls it."""
+
+    words: str
+    fill: str
+
+
 KINDS = {
     "1x1": Kind("1x1 convolution", "#56b4e9"),
     "3x3": Kind("3x3 convolution", "#e69f00"),
     "large": Kind("5x5 or larger convolution", "#d55e00"),
     "asymmetric": Kind("1xn or nx1 convolution", "#cc79a7"),
-    "pool": Kind("max or average pool", "#009e73"),
-    "global": Kind("pool of the whole map", "#0072b2", "#ffffff"),
+    "pool": Kind("max-pool or avg-pool", "#009e73"),
+    "global": Kind("global or adaptive avg-pool", "#0072b2", "#ffffff"),
     "linear": Kind("linear", "#f0e442"),
     "dropout": Kind("dropout", "#ffffff", dashes="4 3"),
     "other": Kind("reshaping or elementwise", "#ffffff"),
@@ -44,8 +52,8 @@ KINDS = {
 }
 """Kind of box to its look, in the legend's order."""
 
-STRIPS = {"batch norm": "#ffffff", "relu": INK}
-"""Kind of a layer that is drawn as a strip on a box, to its colour."""
+STRIPS = {"batch norm": Strip("batch norm", "#ffffff"), "relu": Strip("ReLU", INK)}
+"""Kind of a layer that is drawn as a strip along a box, to its look."""
 
 
 class Box(NamedTuple):
@@ -168,9 +176,12 @@ def _written(mark: Mark) -> str:
             )
         case Line(x, y, steps, arrow):
             path = f"M{x} {y}{steps}{ARROWS[arrow]}"
-            return f'<path d="{path}" fill="none" stroke="{QUIET}" stroke-width="1.5"/>'
+            return (
+                f'<path d="{path}" fill="none" stroke="{LINES}" stroke-width="2" '
+                'stroke-linecap="square"/>'
+            )
         case Dot(x, y):
-            return f'<circle cx="{x}" cy="{y}" r="2.5" fill="{QUIET}"/>'
+            return f'<circle cx="{x}" cy="{y}" r="3" fill="{LINES}"/>'
         case Frame(x, y, width, height, role):
             look = (
                 'fill="#f3f5f7"'
@@ -207,7 +218,7 @@ def _box(box: Box) -> str:
         middle = _baseline(y + (top + height - bottom) / 2, SIZE)
         number = f' <tspan font-weight="600">{_safe(box.number)}</tspan>' if box.number else ""
         parts.append(
-            f'<text x="{x + width / 2:g}" y="{middle}" text-anchor="middle" fill="{look.ink}">'
+            f'<text x="{x + width // 2}" y="{middle}" text-anchor="middle" fill="{look.ink}">'
             f"{_safe(box.label)}{number}</text>"
         )
     return "".join(parts) + "</g>"
@@ -216,10 +227,10 @@ def _box(box: Box) -> str:
 def _strips(x: int, y: int, width: int, strips: tuple[str, ...]) -> str:
     return "".join(
         f'<rect class="strip" x="{x}" y="{y + STRIP * index}" width="{width}" height="{STRIP}" '
-        f'fill="{STRIPS[strip]}"/>'
+        f'fill="{STRIPS[strip].fill}"/>'
         for index, strip in enumerate(strips)
     )
 
 
 def _baseline(middle: float, size: int) -> str:
-    return f"{middle + 0.35 * size:.4g}"
+    return f"{middle + 0.35 * size:.1f}"

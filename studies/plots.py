@@ -1,12 +1,10 @@
-"""Plotly figures of a study's trials, and the page that shows one without a network.
+"""The Pareto figure of a study's trials: every pair of objectives, the fronts, hovers.
 
-The functions return figures and strings; they never show or save. Every text that comes from a
-trial or a user is escaped, because Plotly reads a subset of HTML in hovers and titles.
+It is returned, never shown or saved. Every text that comes from a trial or a user is escaped,
+because Plotly reads a subset of HTML in hovers and titles.
 """
 
-import html
 import math
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -16,22 +14,12 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from studies.pareto import Axis, Floats, front_mask, losses
+from studies.style import BLUE, VERMILION, escaped, hover, log_axis, styled
 
-# Okabe and Ito's colours, which stay apart for colour-blind readers (jfly.uni-koeln.de/color).
-FRONT_MARKER = {"color": "#0072B2", "size": 9, "line": {"color": "white", "width": 1}}
+FRONT_MARKER = {"color": BLUE, "size": 9, "line": {"color": "white", "width": 1}}
 OTHER_MARKER = {"color": "#8a96a3", "size": 5, "opacity": 0.5}
-STEP_COLOR = "#D55E00"
-INK, GRID, FAINT_GRID = "#24313d", "#dfe4e8", "#f0f2f4"
-HOVER_WIDTH = 56
+STEP_COLOR = VERMILION
 MOST_COLUMNS = 3
-CONFIG = {
-    "responsive": True,
-    "displaylogo": False,
-    # Plotly 7 has a button that sends the data to its cloud, unless told otherwise.
-    "showSendToCloud": False,
-    # What remains fits beside the title on a narrow page.
-    "modeBarButtonsToRemove": ["select2d", "lasso2d", "zoomIn2d", "zoomOut2d", "autoScale2d"],
-}
 
 
 @dataclass(frozen=True)
@@ -92,7 +80,7 @@ def pareto_figure(points: Sequence[Point], axes: Sequence[Axis], title: str) -> 
     if not shown:
         return _empty_figure(title)
     on_front = front_mask(minimised)
-    labels = [html.escape(point.label, quote=False) for point in shown]
+    labels = [escaped(point.label) for point in shown]
     columns = [
         _Column(axis, values[:, place], minimised[:, place]) for place, axis in enumerate(axes)
     ]
@@ -134,35 +122,7 @@ def pareto_figure(points: Sequence[Point], axes: Sequence[Axis], title: str) -> 
         figure.update_traces(showlegend=place == 0, **where)
     # A hover is written once and looked up by each view: it is most of the page's size.
     figure.update_layout(meta=[_hover(point, axes) for point in shown])
-    return _styled(figure, title)
-
-
-def figure_html(figure: go.Figure, element: str, with_library: bool) -> str:
-    """A figure as an HTML fragment that lays its views out anew when the width changes.
-
-    `element` is the id of its div. `with_library` puts plotly.js inside: once a page, first.
-    """
-    fragment: str = figure.to_html(
-        full_html=False,
-        include_plotlyjs=with_library,
-        div_id=element,
-        config=CONFIG,
-        post_script=ARRANGE,
-    )
-    return fragment
-
-
-def pareto_page(figure: go.Figure, heading: str, note: str = "") -> str:
-    """A self-contained HTML document of one figure; plotly.js is inside (about 5 MB).
-
-    Heading and note are escaped. The page's own policy forbids it to load anything at all, so
-    that it works, and stays private, on a computer without a network.
-    """
-    return PAGE.format(
-        heading=html.escape(heading),
-        note=f"<p>{html.escape(note)}</p>" if note else "",
-        figure=figure_html(figure, "pareto", with_library=True),
-    )
+    return styled(figure, title)
 
 
 def _pairs(axes: Sequence[Axis]) -> list[tuple[int | None, int]]:
@@ -209,11 +169,7 @@ def _hover(point: Point, axes: Sequence[Axis]) -> str:
         f"{axis.name}: {_quantity(float(value), axis)}"
         for axis, value in zip(axes, point.values, strict=True)
     ]
-    for line in point.text.splitlines():
-        lines += textwrap.wrap(line, HOVER_WIDTH)
-    # Plotly knows &lt; &gt; and &amp;, but would show &quot; as it stands.
-    first, *rest = (html.escape(line, quote=False) for line in lines)
-    return "<br>".join([f"<b>{first}</b>", *rest])
+    return hover([*lines, *point.text.splitlines()])
 
 
 def _dots(name: str, kind: str, rank: int, marker: dict[str, object]) -> go.Scatter:
@@ -233,114 +189,16 @@ def _axis_style(column: _Column) -> dict[str, object]:
     axis, (low, high) = column.axis, column.drawn_range()
     percent = axis.unit == "fraction"
     unit = "" if percent or axis.unit in ("", axis.name) else f" ({axis.unit})"
-    style: dict[str, object] = {
-        "title_text": html.escape(axis.name + unit, quote=False),
-        "range": (low, high),
-    }
+    style: dict[str, object] = {"title_text": escaped(axis.name + unit), "range": (low, high)}
     if percent:
         style["tickformat"] = "~%"
-    if axis.log:
-        # Plotly labels whole decades where span / nticks is above 0.7, and 1, 2 and 5 below it;
-        # by itself it chooses more labels than a narrow view has room for.
-        nticks = max(3, math.ceil((high - low) / 0.97))
-        style |= {"type": "log", "tickformat": "~s" if low >= 0 else "~g", "nticks": nticks}
-        style["minor"] = {"dtick": "D1", "showgrid": True, "gridcolor": FAINT_GRID}
-    return style
-
-
-def _styled(figure: go.Figure, title: str) -> go.Figure:
-    figure.update_layout(
-        template="plotly_white",
-        title={
-            "text": html.escape(title, quote=False),
-            "x": 0.01,
-            "y": 1,
-            "yanchor": "top",
-            "pad": {"t": 34},
-        },
-        font={"family": "system-ui, sans-serif", "size": 13, "color": INK},
-        hoverlabel={"align": "left", "bgcolor": "white", "font": {"color": INK}},
-        hovermode="closest",
-        legend={
-            "orientation": "h",
-            "x": 0,
-            "y": 1.0,
-            "yanchor": "bottom",
-            "itemsizing": "constant",
-        },
-        margin={"l": 70, "r": 20, "t": 112 if title else 64, "b": 60},
-    )
-    frame = {"showline": True, "linecolor": INK, "gridcolor": GRID, "zeroline": False}
-    figure.update_xaxes(ticks="outside", title_standoff=8, **frame)
-    figure.update_yaxes(ticks="outside", title_standoff=8, **frame)
-    return figure
+    return style | log_axis(low, high) if axis.log else style
 
 
 def _empty_figure(title: str) -> go.Figure:
-    figure = _styled(go.Figure(), title)
+    figure = styled(go.Figure(), title)
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
     middle = {"x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False}
     figure.add_annotation(text="no finished trials yet", font_size=16, **middle)
     return figure
-
-
-# Views stay side by side while each has the width for it, else they wrap; Plotly itself would
-# only squeeze them. Gaps are in pixels because the labels that they hold do not shrink.
-ARRANGE = """
-const plot = document.getElementById('{plot_id}');
-const views = Object.keys(plot.layout).filter(k => /^xaxis[0-9]*$/.test(k)).map(k => k.slice(5));
-const edge = plot.layout.margin, gap = {x: 85, y: 75};
-const margin = {x: edge.l + edge.r, y: edge.t + edge.b};
-let last = '';
-function arrange() {
-  const across = Math.max(1, Math.min(views.length, 3, Math.floor(plot.clientWidth / 340)));
-  const down = Math.ceil(views.length / across);
-  const least = margin.y + down * 280 + (down - 1) * gap.y;
-  plot.style.minHeight = least + 'px';
-  const width = plot.clientWidth - margin.x;
-  const height = Math.max(plot.clientHeight, least) - margin.y;
-  const now = [across, width, height].join();
-  if (now === last || width <= 0) return;
-  last = now;
-  const place = (index, count, size, space) => {
-    const part = (1 - (count - 1) * space / size) / count;
-    const start = index * (part + space / size);
-    return [Math.max(0, start), Math.min(1, start + part)];
-  };
-  const change = {};
-  views.forEach((view, index) => {
-    change['xaxis' + view + '.domain'] = place(index % across, across, width, gap.x);
-    change['yaxis' + view + '.domain'] =
-      place(down - 1 - Math.floor(index / across), down, height, gap.y);
-  });
-  Plotly.relayout(plot, change).then(() => Plotly.Plots.resize(plot));
-}
-arrange();
-new ResizeObserver(arrange).observe(plot);
-"""
-
-PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none';
- script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:">
-<title>{heading}</title>
-<style>
-html, body {{ height: 100%; margin: 0; }}
-body {{ display: flex; flex-direction: column; font: 15px system-ui, sans-serif;
-  color: #24313d; background: white; }}
-h1 {{ font-size: 1.3rem; margin: 0.8rem 1rem 0; }}
-p {{ margin: 0.3rem 1rem 0; }}
-body > div {{ flex: 1; }}
-</style>
-</head>
-<body>
-<h1>{heading}</h1>
-{note}
-{figure}
-</body>
-</html>
-"""

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from nas import cli
+from nas.objectives import OBJECTIVES
 from nas.options import count, duration, study_name
 
 
@@ -37,8 +38,8 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 BAD = [
     ("--sampler best", "sampler is 'best'; choose one of: random, tpe, nsga2, nsga3, gp"),
-    ("--objectives accuracy,latency", "objective is 'latency'; choose one of: accuracy, params"),
-    ("--objectives params,params", "give at least one of accuracy, params, flops, each once"),
+    ("--objectives accuracy,speed", "objective is 'speed'; choose one of: accuracy, params"),
+    ("--objectives params,params", "give at least one of accuracy, params, flops, activation_bytes, latency, each"),
     ("--resolution 7", "resolution is 7; it must be a whole number from 8 to 224"),
     ("--resolution 225", "resolution is 225; it must be a whole number from 8 to 224"),
     ("--channels 2", "channels is 2; choose one of: 1, 3"),
@@ -188,11 +189,13 @@ def test_a_full_disk_ends_the_run_in_one_line_and_the_study_goes_on_afterwards(
     subprocess.run(more, cwd=tmp_path, check=True, capture_output=True)
 
 
-def test_help_names_every_sampler_and_is_plain() -> None:
+def test_help_names_every_sampler_and_objective_and_is_plain() -> None:
     result = CliRunner().invoke(cli.app, ["run", "--help"], env={"COLUMNS": "200"})
     assert result.exit_code == 0
+    text = " ".join(result.output.split())
     for sampler in cli.SAMPLERS:
-        assert f"{sampler}: " in result.output
+        assert f"{sampler}: " in text
+    assert f"Any of {', '.join(OBJECTIVES)}." in text
 
 
 @pytest.mark.parametrize(

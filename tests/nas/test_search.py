@@ -10,7 +10,6 @@ from optuna.trial import TrialState
 
 from nas.cluster import InDriver
 from nas.evaluation import Evaluate, Evaluation
-from nas.objectives import OBJECTIVES
 from nas.progress import Progress
 from nas.samplers import SAMPLERS
 from nas.search import Until, open_study, search
@@ -76,7 +75,7 @@ def test_every_trial_has_the_values_of_its_candidate(store: Store, tiny_settings
         assert trial.values == [expected, total.params, total.flops]
         assert trial.user_attrs["params"] == total.params
     study = optuna.load_study(study_name="s", storage=store.storage())
-    assert study.metric_names == list(OBJECTIVES)
+    assert study.metric_names == list(tiny_settings.objectives)
     assert [direction.name for direction in study.directions] == ["MAXIMIZE"] + ["MINIMIZE"] * 2
 
 

@@ -1,0 +1,57 @@
+"""How long a network takes for a batch of images on this machine, measured."""
+
+import statistics
+import time
+from typing import NamedTuple
+
+import torch
+
+from nas.training import one_thread
+from search_space.graph import Node, Shape
+from search_space.network import module
+
+WARM_UP = 5
+RUNS = (15, 400)
+"""Least and most runs; between them ``SECONDS`` decides."""
+
+SECONDS = 0.4
+
+
+class Latency(NamedTuple):
+    """Seconds of one forward pass: median and quartiles of ``runs``, on ``device``."""
+
+    median: float
+    low: float
+    high: float
+    runs: int
+    batch: int
+    device: str
+
+
+def measure_latency(graph: Node, shape: Shape, batch: int = 1) -> Latency:
+    """Time the network of ``graph`` on ``batch`` images of ``shape``, float32, channels last.
+
+    On a GPU if there is one, else on one thread of the CPU. Weights are random: they don't matter.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    gpus = [0] if device.type == "cuda" else []
+    with torch.random.fork_rng(gpus), one_thread(), torch.inference_mode():
+        network = module(graph).eval().to(device).to(memory_format=torch.channels_last)
+        images = torch.rand(batch, *shape, device=device)
+        images = images.contiguous(memory_format=torch.channels_last)
+        times: list[float] = []
+        until = float("inf")
+        for run in range(WARM_UP + RUNS[1]):
+            if run == WARM_UP:
+                until = time.perf_counter() + SECONDS
+            started = time.perf_counter()
+            network(images)
+            if gpus:
+                torch.cuda.synchronize()
+            ended = time.perf_counter()
+            if run >= WARM_UP:
+                times.append(ended - started)
+            if len(times) >= RUNS[0] and ended > until:
+                break
+    low, median, high = statistics.quantiles(times, n=4)
+    return Latency(median, low, high, len(times), batch, device.type)

@@ -1,0 +1,131 @@
+"""What a command was pointed to: a network of the catalog, a trial of a study, or a JSON file."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nas.settings import CLASSES, Settings
+from search_space.architecture import Architecture, Candidate
+from search_space.catalog import CATALOG, Expand, entry
+from search_space.checks import check_range
+from search_space.expand import expand
+from search_space.graph import Shape
+from search_space.graph import Sequence as Graph
+from search_space.shapes import AtResolution, check_runs
+from studies.store import Store, open_store
+
+RESOLUTIONS = (1, 1024)
+MOST_CHANNELS, MOST_CLASSES = 1024, 100_000
+SMALL: Shape = (1, 28, 28)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network by name. ``image`` is what it is for; ``trial`` is set where it is one."""
+
+    name: str
+    candidate: Candidate | None
+    expand: Expand
+    image: Shape
+    trial: int | None = None
+
+
+@dataclass(frozen=True)
+class View:
+    """The images and the number of classes at which networks are looked at."""
+
+    shape: Shape
+    classes: int
+
+    def at(self, subject: Subject) -> AtResolution:
+        """The subject's layer graph as a function of the resolution."""
+        return lambda resolution: subject.expand(resolution, self.shape[0], self.classes)
+
+    def graph(self, subject: Subject) -> Graph:
+        """The subject's layer graph; ValueError where it can't run on such images."""
+        check_runs(self.at(subject), subject.name, self.shape)
+        return subject.expand(self.shape[1], self.shape[0], self.classes)
+
+
+def view(
+    subjects: Sequence[Subject], resolution: int | None, channels: int | None, classes: int
+) -> View:
+    """How to look at the subjects: as asked, else as their trials' study does, else as they are for.
+
+    Of several, the largest image is taken.
+    """
+    trials = [subject.image for subject in subjects if subject.trial is not None]
+    image = max(trials or [subject.image for subject in subjects], key=lambda shape: shape[1])
+    check_range("resolution", image[1] if resolution is None else resolution, *RESOLUTIONS)
+    check_range("channels", image[0] if channels is None else channels, 1, MOST_CHANNELS)
+    check_range("classes", classes, 1, MOST_CLASSES)
+    side = image[1] if resolution is None else resolution
+    return View((image[0] if channels is None else channels, side, side), classes)
+
+
+def find_subject(text: str, study: str, storage: str) -> Subject:
+    """The network that ``text`` means: a name of the catalog, a trial's number, or a file.
+
+    ValueError that lists the catalog on anything else.
+    """
+    if text in CATALOG:
+        return catalog_subject(text)
+    if text.isdecimal():
+        return trial_subject(open_store(storage), study, int(text))
+    if text.endswith(".json") or Path(text).is_file():
+        return _file_subject(Path(text))
+    try:
+        return catalog_subject(text)
+    except ValueError as error:
+        raise ValueError(f"{error}; or give a trial's number, or a JSON file") from None
+
+
+def catalog_subject(name: str) -> Subject:
+    """The network of that name in the catalog."""
+    known = entry(name)
+    return Subject(name, known.candidate, known.graph, known.image)
+
+
+def trial_subject(store: Store, study: str, number: int) -> Subject:
+    """The candidate of a trial, and its study's images."""
+    from studies.results import trial_of
+
+    found = trial_of(store, study, number)
+    settings = Settings.from_json(store.study(study)["settings"])
+    if "key" not in found.user_attrs:
+        raise ValueError(f"trial {number} of study {study!r} has no candidate yet; run it first")
+    candidate = Candidate.from_json(store.candidate(found.user_attrs["key"]))
+    return _subject(f"trial {number}", candidate, settings.image, number)
+
+
+def _subject(
+    name: str, candidate: Candidate, image: Shape = SMALL, trial: int | None = None
+) -> Subject:
+    def graph(_resolution: int, channels: int, classes: int) -> Graph:
+        return expand(candidate.architecture, channels, classes)
+
+    return Subject(name, candidate, graph, image, trial)
+
+
+def _file_subject(path: Path) -> Subject:
+    """A candidate's or an architecture's JSON, alone or as `nas show --json` prints it."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"{path} can't be read: {error.strerror}") from None
+    except ValueError as error:  # no JSON, or no UTF-8
+        raise ValueError(f"{path} is not JSON: {error}") from None
+    try:
+        return _subject(path.stem, _candidate(data))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _candidate(data: Any) -> Candidate:
+    if isinstance(data, Mapping) and "candidate" in data:
+        return Candidate.from_json(data["candidate"])
+    if isinstance(data, Mapping) and "stem" in data:
+        return Candidate(Architecture.from_json(data))
+    return Candidate.from_json(data)

@@ -1,0 +1,322 @@
+"""Tests of where things stand in the picture: all of the graph once, nothing on anything else."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from itertools import combinations, pairwise
+from random import Random
+from typing import NamedTuple
+from xml.etree import ElementTree
+
+import pytest
+
+from search_space import graph
+from search_space.architecture import Architecture, Block, Candidate, Stage, Stem
+from search_space.catalog import CATALOG
+from search_space.cost import graph_cost
+from search_space.drawing import svg
+from search_space.expand import expand
+from search_space.graph import Node, Sequence, Shape
+
+IMAGE = (1, 28, 28)
+NAMESPACE = "{http://www.w3.org/2000/svg}"
+DRAWN = {"svg", "title", "desc", "rect", "g", "text", "tspan", "path", "circle"}
+STEP = re.compile(r"([hv])(-?\d+)")
+
+
+class Area(NamedTuple):
+    """A rectangle, and what it is or says."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    text: str = ""
+
+    def overlaps(self, other: "Area") -> bool:
+        return (
+            self.x < other.x + other.width
+            and other.x < self.x + self.width
+            and self.y < other.y + other.height
+            and other.y < self.y + self.height
+        )
+
+    def inside(self, other: "Area") -> bool:
+        return (
+            other.x <= self.x
+            and other.y <= self.y
+            and self.x + self.width <= other.x + other.width
+            and self.y + self.height <= other.y + other.height
+        )
+
+
+class Picture:
+    """A drawing, parsed, and the graph that it is of."""
+
+    def __init__(self, name: str, node: Sequence, shape: Shape) -> None:
+        self.name, self.node, self.shape = name, node, shape
+        self.text = svg(node, shape, name)
+        self.root = ElementTree.fromstring(self.text)
+        self.groups = list(self.root.iter(f"{NAMESPACE}g"))
+        self.boxes = [_area(group) for group in self.of("box")]
+        self.pluses = [_circle(group) for group in self.of("plus")]
+        self.layers = [box.text for box in self.boxes[1:-1]]
+
+    def of(self, role: str) -> list[ElementTree.Element]:
+        return [group for group in self.groups if group.get("class", "").split()[:1] == [role]]
+
+    def kinds(self, role: str) -> set[str]:
+        return {group.get("class", "").partition(" ")[2] for group in self.of(role)}
+
+    def strips(self) -> int:
+        found = (g.findall(f".//{NAMESPACE}rect[@class='strip']") for g in self.of("box"))
+        pluses = (g.findall(f".//{NAMESPACE}rect[@class='strip']") for g in self.of("plus"))
+        return sum(map(len, [*found, *pluses]))
+
+    def frames(self, role: str) -> list[Area]:
+        return [_rect(rect) for rect in self.root.findall(f"{NAMESPACE}rect[@class='{role}']")]
+
+    def words(self) -> list[Area]:
+        """Where text stands that is in no box, by the average width of a letter."""
+        return [_text(text) for text in self.root.findall(f"{NAMESPACE}text")]
+
+    def lines(self) -> list[list[tuple[int, int]]]:
+        """The corners of every line."""
+        found = []
+        for path in self.root.findall(f"{NAMESPACE}path"):
+            start = path.get("d", "").partition("m")[0]
+            x, y = map(int, re.findall(r"-?\d+", start)[:2])
+            corners = [(x, y)]
+            for way, length in STEP.findall(start):
+                x, y = (x + int(length), y) if way == "h" else (x, y + int(length))
+                corners.append((x, y))
+            found.append(corners)
+        return found
+
+
+def _rect(rect: ElementTree.Element, text: str = "") -> Area:
+    x, y, width, height = (float(rect.get(key, "nan")) for key in ("x", "y", "width", "height"))
+    return Area(x, y, width, height, text)
+
+
+def _area(group: ElementTree.Element) -> Area:
+    return _rect(group[0], "".join(group.itertext()))
+
+
+def _circle(group: ElementTree.Element) -> Area:
+    x, y, radius = (float(group[0].get(key, "nan")) for key in ("cx", "cy", "r"))
+    strips = group.findall(f"{NAMESPACE}rect")
+    return Area(x - radius, y - radius, 2 * radius, 2 * radius + 4 * len(strips), "+")
+
+
+def _text(text: ElementTree.Element) -> Area:
+    size, words = float(text.get("font-size", "12")), "".join(text.itertext())
+    width = 0.57 * size * len(words)
+    x = float(text.get("x", "nan"))
+    x -= {"start": 0, "middle": width / 2, "end": width}[text.get("text-anchor", "start")]
+    return Area(x, float(text.get("y", "nan")) - 0.75 * size, width, size, words)
+
+
+@pytest.fixture(scope="module")
+def pictures(sampled: list[Candidate]) -> list[Picture]:
+    """The whole catalog, 200 sampled candidates, and 100 graphs that no architecture has."""
+    made = [
+        Picture(name, entry.graph(224, 3, 1000), (3, 224, 224)) for name, entry in CATALOG.items()
+    ]
+    for index, candidate in enumerate(sampled[:200]):
+        made.append(Picture(f"candidate {index}", expand(candidate.architecture), IMAGE))
+    for seed in range(100):
+        node, _ = _anything(Random(seed), 4, 3)
+        made.append(Picture(f"seed {seed}", Sequence((("a", node),)), (4, 14, 14)))
+    return made
+
+
+def _anything(random: Random, width: int, depth: int) -> tuple[Node, int]:
+    """A graph of any layers and joins on ``width`` channels, and its output's channels."""
+    kind = random.choice(["sequence", "concat", "add", "aside"] if depth else ["layer"])
+    if kind == "layer":
+        out = random.choice([1, 7, 1024])
+        layers: list[tuple[Node, int]] = [
+            (graph.conv(width, out, random.choice([(1, 1), (1, 7), (11, 11)])), out),
+            (graph.batch_norm(width), width),
+            (graph.relu(), width),
+            (graph.scale(0.25), width),
+            (graph.dropout(0.5), width),
+            (graph.pool("avg", 1), width),
+            (graph.IDENTITY, width),
+        ]
+        return random.choice(layers)
+    if kind == "aside":
+        head = (("pool", graph.global_pool(4)), ("linear", graph.linear(16 * width, 3)))
+        return graph.Auxiliary(Sequence(head), 0.3), width
+    children: list[tuple[str, Node]] = []
+    total, first = 0, width
+    for index in range(random.randint(1, 4)):
+        child, out = _anything(random, first if kind == "sequence" else width, depth - 1)
+        if kind == "add":
+            child = Sequence((("x", child), ("to", graph.conv(out, width, (1, 1)))))
+        children.append((f"{index}", child))
+        total, first = total + out, out
+    if kind == "sequence":
+        return Sequence(tuple(children)), first
+    if kind == "add":
+        return graph.Add(tuple(children)), width
+    return graph.Concat(tuple(children)), total
+
+
+def walk(node: Node, shape: Shape) -> Iterator[tuple[Node, Shape]]:
+    """Every node with its input's shape, those of auxiliary heads among them."""
+    yield node, shape
+    if isinstance(node, graph.Auxiliary):
+        yield from walk(node.head, shape)
+    elif not isinstance(node, graph.Layer):
+        for _, child in node.children:
+            yield from walk(child, shape)
+            if isinstance(node, Sequence):
+                shape = graph_cost(child, shape).output
+
+
+def _expected(node: Node, shape: Shape) -> str:
+    stride = f" /{node.stride}" if getattr(node, "stride", 1) > 1 else ""
+    match node:
+        case graph.Conv(kernel=(height, width)):
+            return f"{height}x{width} conv {node.outputs}{stride}"
+        case graph.Pool():
+            return f"{node.kernel}x{node.kernel} {node.mode}-pool{stride}"
+        case graph.Linear():
+            return f"linear {node.outputs}"
+        case graph.Dropout():
+            return f"dropout {node.p:g}"
+        case graph.Concat():
+            return f"concat {graph_cost(node, shape).output[0]}"
+        case graph.GlobalPool() | graph.Flatten():
+            return node.kind
+    return ""
+
+
+def test_every_layer_and_concatenation_is_drawn_once(pictures: list[Picture]) -> None:
+    for picture in pictures:
+        expected = Counter(_expected(*pair) for pair in walk(picture.node, picture.shape))
+        del expected[""]
+        found = Counter(re.sub(r" \u00d7 .*", "", text) for text in picture.layers)
+        extra = {text for text in found if text.split()[0] in ("batch", "relu", "scale")}
+        assert not extra or picture.name.startswith("seed"), picture.name
+        assert Counter({text: found[text] for text in found if text not in extra}) == expected
+
+
+def test_every_norm_and_relu_is_a_strip_of_what_it_goes_with(pictures: list[Picture]) -> None:
+    for picture in pictures:
+        nodes = [node for node, _ in walk(picture.node, picture.shape)]
+        expected = sum(isinstance(node, graph.BatchNorm | graph.ReLU) for node in nodes)
+        boxes = sum(text in ("batch norm", "relu") for text in picture.layers)
+        assert picture.strips() + boxes == expected, picture.name
+        scales = sum(isinstance(node, graph.Scale) for node in nodes)
+        texts = " ".join(picture.layers)
+        assert texts.count("\u00d7") + texts.count("scale") == scales, picture.name
+
+
+def test_a_plus_for_every_addition_and_no_other(pictures: list[Picture]) -> None:
+    for picture in pictures:
+        nodes = walk(picture.node, picture.shape)
+        assert len(picture.pluses) == sum(isinstance(node, graph.Add) for node, _ in nodes)
+
+
+def test_as_many_lines_end_at_a_join_as_it_has_branches(pictures: list[Picture]) -> None:
+    for picture in pictures:
+        ends = [line[-1] for line in picture.lines() if line[-1] != line[0]]
+        bars = [box for box in picture.boxes if box.text.startswith("concat")]
+        found = Counter(
+            sum(y == bar.y and bar.x <= x <= bar.x + bar.width for x, y in ends) for bar in bars
+        )
+        nodes = [node for node, _ in walk(picture.node, picture.shape)]
+        assert found == Counter(len(n.children) for n in nodes if isinstance(n, graph.Concat))
+        into = Counter(
+            sum((x, y) in ((plus.x + 9, plus.y), (plus.x + 18, plus.y + 9)) for x, y in ends)
+            for plus in picture.pluses
+        )
+        assert into == Counter(len(n.children) for n in nodes if isinstance(n, graph.Add))
+
+
+def test_boxes_lie_in_the_picture_and_apart(pictures: list[Picture]) -> None:
+    for picture in pictures:
+        _, _, width, height = map(int, picture.root.get("viewBox", "").split())
+        assert (str(width), str(height)) == (picture.root.get("width"), picture.root.get("height"))
+        things = [*picture.boxes, *picture.pluses]
+        assert all(thing.inside(Area(0, 0, width, height)) for thing in things), picture.name
+        for one, other in combinations(things, 2):
+            assert not one.overlaps(other), (picture.name, one, other)
+        for box in picture.boxes[1:-1]:
+            assert sum(box.inside(frame) for frame in picture.frames("part")) == 1
+
+
+def test_no_line_crosses_a_box(pictures: list[Picture]) -> None:
+    for picture in pictures:
+        things = [*picture.boxes, *picture.pluses]
+        for corners in picture.lines():
+            for (x, y), (right, bottom) in pairwise(corners):
+                left, top = min(x, right), min(y, bottom)
+                line = Area(left, top, abs(right - x), abs(bottom - y))
+                assert not any(line.overlaps(thing) for thing in things), (picture.name, line)
+
+
+def test_texts_fit_and_do_not_overlap(pictures: list[Picture]) -> None:
+    for picture in pictures:
+        _, _, width, height = map(int, picture.root.get("viewBox", "").split())
+        for text in picture.root.iter(f"{NAMESPACE}text"):
+            assert float(text.get("font-size", "12")) >= 11
+        for box in picture.boxes:
+            assert 0.6 * 12 * len(box.text) <= box.width - 8, (picture.name, box)
+        words = picture.words()
+        assert all(text.text and text.inside(Area(0, 0, width, height)) for text in words)
+        for one, other in combinations([*words, *picture.boxes], 2):
+            assert not one.overlaps(other) or one in picture.boxes, (picture.name, one, other)
+
+
+def test_the_legend_has_what_is_drawn_and_nothing_else(pictures: list[Picture]) -> None:
+    for picture in pictures:
+        legend = picture.kinds("key") - {""}
+        assert legend - {"other"} == picture.kinds("box") - {"end", "other"}, picture.name
+        texts = [area.text for area in picture.words()]
+        assert ("addition" in texts) == bool(picture.pluses)
+        assert any(text.endswith(("after it", "before it")) for text in texts) == bool(
+            picture.strips()
+        )
+
+
+def test_nothing_is_live_and_nothing_is_fetched(pictures: list[Picture]) -> None:
+    for picture in pictures:
+        for element in picture.root.iter():
+            assert element.tag.removeprefix(NAMESPACE) in DRAWN
+            assert not {"href", "style", "id"} & set(element.attrib)
+            assert not any(name.startswith("on") for name in element.attrib)
+        assert "url(" not in picture.text
+        assert picture.text.count("http") == 1
+
+
+@pytest.mark.parametrize("norm", ["conv-bn-relu", "bn-relu-conv"])
+def test_strips_are_below_or_above_as_the_order_is(norm: str) -> None:
+    node = expand(Architecture(Stem(8), (Stage((Block(4, 4, 8, 4, 8, 4),)),), norm))
+    picture = Picture(norm, node, IMAGE)
+    for group in picture.of("box"):
+        strips = [_rect(rect) for rect in group.iter(f"{NAMESPACE}rect")][1:]
+        box = _area(group)
+        above = [strip.y + strip.height / 2 < box.y + box.height / 2 for strip in strips]
+        assert above == [norm == "bn-relu-conv"] * len(strips)
+        assert all(strip.inside(box) for strip in strips)
+    assert picture.strips() == 2 * 7
+
+
+def test_auxiliary_heads_stand_aside_and_are_for_training_only(pictures: list[Picture]) -> None:
+    for picture in pictures:
+        if picture.name.startswith("seed"):
+            continue
+        frames = picture.frames("aside")
+        nodes = walk(picture.node, picture.shape)
+        assert len(frames) == sum(isinstance(node, graph.Auxiliary) for node, _ in nodes)
+        for frame in frames:
+            inside = [box.text for box in picture.boxes if box.inside(frame)]
+            assert inside[0] == "avg-pool to 4x4"
+            assert inside[1:] == ["1x1 conv 128", "linear 1024", "dropout 0.7", "linear 1000"]
+            words = [area.text for area in picture.words() if area.inside(frame)]
+            assert words[1:] == ["training only", "loss \u00d7 0.3"]
+    assert sum(bool(picture.frames("aside")) for picture in pictures) > 1
