@@ -25,6 +25,17 @@ Space = Annotated[
     Path | None, typer.Option(help="TOML file of the choices; see `nas space --toml`.")
 ]
 Resolution = Annotated[int, typer.Option(help="Height and width of the images, 8 to 224 pixels.")]
+Network = Annotated[
+    str, typer.Argument(help="Name in the catalog, number of a trial, or JSON file.")
+]
+AtResolution = Annotated[
+    int | None,
+    typer.Option("--resolution", help="Pixels. [default: the trial's, or what it is for]"),
+]
+Channels = Annotated[
+    int | None, typer.Option(help="Image channels. [default: the trial's, or what it is for]")
+]
+Classes = Annotated[int, typer.Option(help="Classes that it tells apart.")]
 SAMPLER_HELP = "; ".join(f"{name}: {sampler.words}" for name, sampler in SAMPLERS.items())
 
 
@@ -152,45 +163,103 @@ def studies(storage: Storage = DEFAULT_STORAGE, as_json: Json = False) -> None:
 
 @app.command()
 def show(
-    trial: Annotated[int, typer.Argument(help="Number of the trial.")],
+    network: Network,
     study: Study = DEFAULT_STUDY,
     storage: Storage = DEFAULT_STORAGE,
+    resolution: AtResolution = None,
+    channels: Channels = None,
+    classes: Classes = 10,
     depth: Annotated[int, typer.Option(min=1, help="Levels of layers to show.")] = 2,
+    svg: Annotated[Path | None, typer.Option(help="Draw the network into this file.")] = None,
+    code: Annotated[bool, typer.Option("--code", help="Print it as a PyTorch module.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show one trial: its architecture layer by layer, its cost, its learning curve."""
-    from nas import tables
-    from nas.settings import Settings
-    from search_space.architecture import Candidate
-    from search_space.diagram import table
-    from search_space.expand import expand
-    from studies.results import trial_of
+    """Show one network, layer by layer: a trial, one of the catalog, or one of a file."""
+    from nas import show as shown
+    from nas.subjects import find_subject, view
     from studies.store import open_store
 
-    store = open_store(storage)
-    found = trial_of(store, study, trial)
-    settings = Settings.from_json(store.study(study)["settings"])
-    if "key" not in found.user_attrs:
-        raise ValueError(f"trial {trial} of study {study!r} has no candidate yet; run it first")
-    candidate = Candidate.from_json(store.candidate(found.user_attrs["key"]))
-    evaluation = store.evaluation(settings.request(candidate).identity())
+    subject = find_subject(network, study, storage)
+    at = view([subject], resolution, channels, classes)
+    at.graph(subject)
+    if svg is not None:
+        shown.write_svg(subject, at, svg)
+    if code:
+        print(shown.code(subject, at), end="")
+    elif as_json and subject.trial is not None:
+        _print_json(shown.trial_json(open_store(storage), study, subject))
+    elif as_json:
+        _print_json(shown.network_json(subject, at))
+    elif subject.trial is not None:
+        shown.print_trial(open_store(storage), study, subject, at, depth)
+    else:
+        shown.print_network(subject, at, depth)
+    if svg is not None:
+        print(f"drawing: {svg}", file=sys.stderr)
+
+
+@app.command()
+def compare(
+    networks: Annotated[
+        list[str], typer.Argument(help="Names of the catalog, numbers of trials, JSON files.")
+    ],
+    study: Study = DEFAULT_STUDY,
+    storage: Storage = DEFAULT_STORAGE,
+    resolution: AtResolution = None,
+    channels: Channels = None,
+    classes: Classes = 10,
+    latency: Annotated[
+        bool, typer.Option("--latency", help="Measure one image and a batch on this machine.")
+    ] = False,
+    hardware: Annotated[
+        str | None,
+        typer.Option(help="Roofline on laptop-core, edge-tpu, a100, or a TOML file's hardware."),
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write plots and tables there.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare networks: parameters, computation, memory, receptive field, latency, roofline."""
+    from nas import compare as compared
+    from nas.subjects import find_subject, view
+    from search_space.hardware import read
+
+    subjects = [find_subject(network, study, storage) for network in networks]
+    at = view(subjects, resolution, channels, classes)
+    machine = read(hardware) if hardware else None
+    found = compared.compare(subjects, at, machine, latency)
+    if html is not None:
+        compared.write_page(found, at, machine, html)
     if as_json:
-        curve = evaluation["curve"] if evaluation else None
-        names = [axis.name for axis in store.axes(study)]
-        _print_json(
-            {
-                "trial": found.number,
-                "state": found.state.name.lower(),
-                "values": dict(zip(names, found.values or (), strict=False)),
-                **found.user_attrs,
-                "candidate": candidate.to_json(),
-                "curve": curve,
-            }
-        )
-        return
-    graph = expand(candidate.architecture, settings.channels)
-    shape = (settings.channels, settings.resolution, settings.resolution)
-    tables.print_trial(found, store.axes(study), evaluation, table(graph, shape, depth))
+        _print_json(compared.to_json(found, at, machine))
+    else:
+        compared.print_compared(found, at, machine)
+    if html is not None:
+        print(f"page: {html}", file=sys.stderr)
+
+
+@app.command()
+def shapes(
+    network: Network,
+    study: Study = DEFAULT_STUDY,
+    storage: Storage = DEFAULT_STORAGE,
+    resolution: AtResolution = None,
+    channels: Channels = None,
+    extent: Annotated[
+        int, typer.Option(min=1, max=64, help="Height and width wanted of the last map.")
+    ] = 3,
+    as_json: Json = False,
+) -> None:
+    """Show shapes stage by stage, and the smallest resolutions that a network can work with."""
+    from nas import show as shown
+    from nas.subjects import find_subject, view
+
+    subject = find_subject(network, study, storage)
+    at = view([subject], resolution, channels, 10)
+    at.graph(subject)
+    if as_json:
+        _print_json(shown.shapes_json(subject, at, extent))
+    else:
+        shown.print_shapes(subject, at, extent)
 
 
 @app.command()

@@ -47,7 +47,8 @@ def evaluate(request: Request) -> Evaluation:
 
     from nas.data import load
     from nas.download import DataError
-    from nas.training import DivergedError, fit, initialize, one_thread
+    from nas.threads import one_thread
+    from nas.training import DivergedError, fit, initialize
     from search_space.network import build
 
     started = time.perf_counter()

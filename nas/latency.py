@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 
-from nas.training import one_thread
+from nas.threads import one_thread
 from search_space.graph import Node, Shape
 from search_space.network import module
 

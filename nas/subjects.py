@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nas.settings import CLASSES, Settings
+from nas.settings import Settings
 from search_space.architecture import Architecture, Candidate
 from search_space.catalog import CATALOG, Expand, entry
 from search_space.checks import check_range
 from search_space.expand import expand
-from search_space.graph import Shape
 from search_space.graph import Sequence as Graph
+from search_space.graph import Shape
 from search_space.shapes import AtResolution, check_runs
 from studies.store import Store, open_store
 
@@ -52,7 +52,7 @@ class View:
 def view(
     subjects: Sequence[Subject], resolution: int | None, channels: int | None, classes: int
 ) -> View:
-    """How to look at the subjects: as asked, else as their trials' study does, else as they are for.
+    """The subjects' images: as asked, else as their trials' study's, else what they are for.
 
     Of several, the largest image is taken.
     """
@@ -118,7 +118,7 @@ def _file_subject(path: Path) -> Subject:
     except ValueError as error:  # no JSON, or no UTF-8
         raise ValueError(f"{path} is not JSON: {error}") from None
     try:
-        return _subject(path.stem, _candidate(data))
+        return _subject(str(path), _candidate(data))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: {error}") from None
 

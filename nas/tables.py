@@ -27,7 +27,7 @@ def print_front(results: Results) -> None:
     """The front as a table, cheapest first."""
     front = results.front()
     title = f"Pareto front of {results.study}: {len(front)} of {len(results.completed)} trials"
-    table = _table(title)
+    table = new_table(title)
     table.add_column("trial", justify="right")
     for axis in results.axes:
         table.add_column(axis.name, justify="right")
@@ -70,16 +70,20 @@ def write_page(results: Results, path: Path) -> None:
     heading = f"Pareto front of {results.study}"
     note = f"{len(results.front())} of {len(results.completed)} completed trials are on the front."
     figure = pareto_figure(results.points(), results.axes, "")
-    page = page_html(heading, [figure], [note])
+    write_text(path, page_html(heading, [figure], [note]), "plot")
+
+
+def write_text(path: Path, text: str, what: str) -> None:
+    """Write a file; ValueError where that can't be done."""
     try:
-        path.write_text(page, encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ValueError(f"plot {path} can't be written: {error.strerror}") from None
+        raise ValueError(f"{what} {path} can't be written: {error.strerror}") from None
 
 
 def print_studies(shown: str, studies: Sequence[tuple[Results, dict[str, Any]]]) -> None:
     """One row a study: how many trials ended how, the front, and when it was begun."""
-    table = _table(f"Studies in {shown}")
+    table = new_table(f"Studies in {shown}")
     table.add_column("study", overflow="fold")
     table.add_column("sampler")
     for name in ("done", "pruned", "failed", "left", "front", "hypervolume"):
@@ -130,7 +134,7 @@ def print_trial(
             f"on {evaluation['host']}, {evaluation['images_per_second']:,.0f} images/s",
             highlight=False,
         )
-        table = _table("Learning curve (training)")
+        table = new_table("Learning curve (training)")
         for name in ("images", "loss", "accuracy"):
             table.add_column(name, justify="right")
         for images, loss, accuracy in evaluation["curve"]:
@@ -140,7 +144,7 @@ def print_trial(
 
 def print_space(rows: Sequence[tuple[str, Sequence[Any], str]]) -> None:
     """The dimensions of a space and their choices."""
-    table = _table("Dimensions (those of a stage are chosen for each stage)")
+    table = new_table("Dimensions (those of a stage are chosen for each stage)")
     table.add_column("dimension")
     table.add_column("choices", overflow="fold")
     table.add_column("what it is", overflow="fold")
@@ -149,7 +153,8 @@ def print_space(rows: Sequence[tuple[str, Sequence[Any], str]]) -> None:
     Console().print(table)
 
 
-def _table(title: str) -> Table:
+def new_table(title: str) -> Table:
+    """An empty table in the look that all of them have."""
     return Table(
         title=Text(title),
         title_justify="left",

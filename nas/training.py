@@ -198,17 +198,6 @@ def has_batch_norm(network: nn.Module) -> bool:
 
 
 @contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Torch on one thread: processes share the cores, and a run's bits don't depend on them."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Lightning without its notes on hardware, data loaders and logging, which are not news."""
     logger = logging.getLogger("lightning.pytorch")

@@ -1,6 +1,7 @@
 """On which side of its point a name is written, so that names stay apart on any screen."""
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +28,7 @@ DOT_SIZE = 5.0
 DOT_WEIGHT = 0.2
 LETTER_WIDTH, LINE_HEIGHT = 0.6 * FONT_SIZE, 1.3 * FONT_SIZE
 LABEL_MARKER_SIZE = 6
-ROUNDS = 4
+ROUNDS = 3
 
 
 class Label(NamedTuple):
@@ -53,9 +54,9 @@ def sides(
     """A side, a key of SIDES, for each name at its place [N, 2].
 
     A name should not cover another name, a marker (of `marker_size` pixels), what is `written`
-    already, the frame, or one of the small `dots` [K, 2]. From each side as a start, name after
-    name moves to the side where it covers least while the others stay; the best of these ends is
-    returned, the first in the order of SIDES where some are as good.
+    already, the frame, or one of the small `dots` [K, 2]. Each name starts where it would be best
+    if it were alone; then pair after pair moves to the two sides where they cover least while the
+    others stay, the first such sides in the order of SIDES.
     """
     count = len(names)
     alone = np.zeros((count, len(SIDES)))
@@ -63,7 +64,8 @@ def sides(
     for width, height, weight in SIZES:
         size = np.array([width, height])
         boxes = _text_boxes(names, places * size, marker_size)
-        markers = _squares(places * size, marker_size)
+        # A name that only just misses another's marker would be taken for that one's.
+        markers = _squares(places * size, 2 * marker_size)
         # Dots that lie on each other cover no more than one.
         cells = np.unique(np.round(dots * size / DOT_SIZE), axis=0) * DOT_SIZE
         faint = _squares(cells, DOT_SIZE)
@@ -78,23 +80,31 @@ def sides(
                 len(SIDES), count, len(SIDES)
             )
             together[index, :, index] = 0
-    ends = [_settled(alone, together, start) for start in range(len(SIDES))]
     keys = tuple(SIDES)
-    return tuple(keys[side] for side in min(ends, key=lambda end: end[0])[1])
+    return tuple(keys[side] for side in _settled(alone, together))
 
 
-def _settled(alone: Floats, together: Floats, start: int) -> tuple[float, list[int]]:
-    """What all names cover, to a thousandth of a pixel, and their sides, from `start` on."""
-    count = len(alone)
-    everyone = np.arange(count)
-    chosen = np.full(count, start)
+def _settled(alone: Floats, together: Floats) -> list[int]:
+    """The side of each of N names, from what they cover: `alone` [N, S], `together` [N, S, N, S].
+
+    Names that move one by one often stay in each other's way where a pair would not: of the four
+    usual networks on 144 combinations of machine, batch and screen, 5 had names that touched.
+    """
+    chosen = [_first_least(cost) for cost in alone]
     for _ in range(ROUNDS):
-        for index in range(count):
-            cost = alone[index] + together[index][:, everyone, chosen].sum(axis=1)
-            # Rounding must not prefer a later side.
-            chosen[index] = int(np.argmax(cost <= cost.min() + 1e-6))
-    among = together[everyone, chosen][:, everyone, chosen].sum() / 2
-    return round(float(alone[everyone, chosen].sum() + among), 3), chosen.tolist()
+        for pair in combinations(range(len(chosen)), 2):
+            first, second = pair
+            others = [name for name in range(len(chosen)) if name not in pair]
+            kept = [chosen[name] for name in others]
+            costs = [alone[name] + together[name][:, others, kept].sum(axis=1) for name in pair]
+            both = costs[0][:, None] + costs[1] + together[first, :, second]
+            chosen[first], chosen[second] = divmod(_first_least(both), len(SIDES))
+    return chosen
+
+
+def _first_least(costs: Floats) -> int:
+    """The flat index of the least cost; of costs that only rounding sets apart, the first."""
+    return int(np.argmax(costs.reshape(-1) <= costs.min() + 1e-6))
 
 
 def _text_boxes(texts: Sequence[str], pixels: Floats, marker_size: float) -> Floats:

@@ -18,6 +18,7 @@ from search_space.expand import expand
 from search_space.graph import Sequence, Shape
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
+DRAWN = {"svg", "title", "desc", "rect", "g", "text", "tspan", "path", "circle"}
 LARGE = (3, 224, 224)
 
 
@@ -54,7 +55,18 @@ def test_titles_are_inert(title: str) -> None:
     text = svg(CATALOG["nin"].graph(224, 3, 10), LARGE, title)
     root = ElementTree.fromstring(text)
     assert root[0].text == read(text)[0].words == title.replace("\x00", "\ufffd")
-    assert "script" not in {element.tag.removeprefix(NAMESPACE) for element in root.iter()}
+    assert {element.tag.removeprefix(NAMESPACE) for element in root.iter()} <= DRAWN
+
+
+@pytest.mark.parametrize("name", CATALOG)
+def test_nothing_is_live_and_nothing_is_fetched(name: str) -> None:
+    text = svg(CATALOG[name].graph(224, 3, 10), LARGE, name)
+    assert text.count("http") == 1
+    for element in ElementTree.fromstring(text).iter():
+        assert element.tag.removeprefix(NAMESPACE) in DRAWN
+        assert not {"href", "style", "id"} & set(element.attrib)
+        assert not any(key.startswith("on") for key in element.attrib)
+        assert not any("url(" in value for value in element.attrib.values())
 
 
 def test_a_long_title_is_shortened_on_the_page_alone() -> None:
@@ -151,13 +163,19 @@ def test_a_graph_of_nothing_hands_the_image_on() -> None:
 
 def test_equal_graphs_have_equal_drawings_in_every_process() -> None:
     """Legends come from sets, whose order changes with the hash seed."""
-    code = (
-        "from search_space.catalog import CATALOG; from search_space.drawing import svg;"
-        "graph = CATALOG['googlenet-torchvision'].graph(64, 3, 5);"
-        "print(ascii(svg(graph, (3, 64, 64), 'title')))"
-    )
-    here = svg(CATALOG["googlenet-torchvision"].graph(64, 3, 5), (3, 64, 64), "title")
-    for seed in ("1", "2", "3"):
-        env = {**os.environ, "PYTHONHASHSEED": seed}
-        there = subprocess.check_output([sys.executable, "-c", code], env=env, text=True)
-        assert there.strip() == ascii(here)
+    code = """
+from search_space.drawing import svg
+from search_space.graph import Sequence, batch_norm, conv, relu
+strips = [batch_norm(4)], [relu()], [batch_norm(4), relu()], [relu(), batch_norm(4)]
+layers = [[*some, conv(4, 4, (1, 1))] for some in strips]
+layers += [part[::-1] for part in layers]
+units = [Sequence(tuple((str(at), x) for at, x in enumerate(unit))) for unit in layers]
+graph = Sequence(tuple((f"unit {at}", unit) for at, unit in enumerate(units)))
+print(ascii(svg(graph, (4, 2, 2), "title")))
+"""
+    found = set()
+    for seed in range(4):
+        env = {**os.environ, "PYTHONHASHSEED": str(seed)}
+        found.add(subprocess.check_output([sys.executable, "-c", code], env=env, text=True))
+    (drawing,) = found
+    assert drawing.count("before it") == drawing.count("after it") == 4

@@ -155,8 +155,8 @@ def test_an_auxiliary_head_speaks_in_training_alone() -> None:
     assert [head.logits for head in heads] == [None, None]
 
 
-def conv_relu(inputs: int, outputs: int, **options: Any) -> Sequence:
-    layer = graph.conv(inputs, outputs, (3, 3), **options)
+def conv_relu(inputs: int, outputs: int, kernel: int = 3, **options: Any) -> Sequence:
+    layer = graph.conv(inputs, outputs, (kernel, kernel), **options)
     return Sequence((("conv", layer), ("relu", graph.relu())))
 
 
@@ -204,6 +204,7 @@ ODD: dict[str, tuple[tuple[str, Node], ...]] = {
         ("even", graph.conv(4, 6, (2, 4), 1, False)),
         ("unpadded", graph.conv(6, 6, (3, 3), 1, True, (0, 0))),
         ("strided", conv_relu(6, 5, stride=2)),
+        ("even unit", conv_relu(5, 5, 2)),
         ("wide", conv_relu(5, 4, stride=1, padding=(3, 1))),
     ),
     "units of several kinds": (

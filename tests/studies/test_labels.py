@@ -69,6 +69,13 @@ def test_a_name_avoids_what_is_written() -> None:
     assert "top" not in side
 
 
+def test_a_name_is_not_written_beside_another_marker() -> None:
+    """Two points side by side: each name goes outwards, else it reads as its neighbour's."""
+    chosen = sides(["nin", "googlenet"], at((0.5, 0.5), (0.512, 0.5)), 12, NOTHING)
+    assert "right" not in chosen[0]
+    assert "left" not in chosen[1]
+
+
 @pytest.mark.parametrize("size", [(310, 280), (700, 400), (1400, 550)])
 @pytest.mark.parametrize("gap", [0.0, 0.004, 0.02, 0.1, 0.4])
 def test_two_names_never_meet(gap: float, size: tuple[int, int]) -> None:

@@ -1,0 +1,266 @@
+"""The command `nas compare`: networks side by side, measured, timed, and on a piece of hardware."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.text import Text
+
+from nas.subjects import Subject, View
+from nas.tables import new_table, write_text
+from search_space.comparison import folklore
+from search_space.graph import Sequence as Graph
+from search_space.graph import Shape
+from search_space.hardware import Hardware
+from search_space.measures import Measures, measure
+from search_space.roofline import Roofline, roofline
+
+if TYPE_CHECKING:
+    from nas.latency import Latency
+
+BATCH = 32
+"""Images of the batch whose latency is measured beside that of one image."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A network and everything that was asked about it."""
+
+    name: str
+    measures: Measures
+    latencies: "tuple[Latency, ...]" = ()
+    roofline: Roofline | None = None
+
+
+def compare(
+    subjects: Sequence[Subject], view: View, hardware: Hardware | None, timed: bool
+) -> list[Compared]:
+    """Measure the subjects in turn; ValueError where one can't run or is given twice."""
+    names = [subject.name for subject in subjects]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"{', '.join(sorted(twice))} is given twice; give every network once")
+    graphs = [view.graph(subject) for subject in subjects]
+    return [
+        Compared(
+            name,
+            measure(graph, view.shape),
+            _latencies(graph, view.shape) if timed else (),
+            roofline(graph, view.shape, hardware) if hardware else None,
+        )
+        for name, graph in zip(names, graphs, strict=True)
+    ]
+
+
+def _latencies(graph: Graph, shape: Shape) -> "tuple[Latency, ...]":
+    from nas.latency import measure_latency
+
+    return tuple(measure_latency(graph, shape, batch) for batch in (1, BATCH))
+
+
+def sentences(compared: Sequence[Compared]) -> list[str]:
+    """What the figures say of how these networks compare; nothing of a single one."""
+    return folklore({one.name: one.measures for one in compared}) if len(compared) > 1 else []
+
+
+def to_json(compared: Sequence[Compared], view: View, hardware: Hardware | None) -> dict[str, Any]:
+    """Everything as JSON data; times in seconds, energy in joules."""
+    return {
+        "channels": view.shape[0],
+        "resolution": view.shape[1],
+        "classes": view.classes,
+        "networks": [_network_json(one) for one in compared],
+        "hardware": asdict(hardware) if hardware else None,
+        "sentences": sentences(compared),
+    }
+
+
+def _network_json(one: Compared) -> dict[str, Any]:
+    measures = one.measures._asdict()
+    shares = {
+        kind: {"params": params, "flops": flops}
+        for kind, (params, flops) in one.measures.shares.items()
+    }
+    out: dict[str, Any] = {"name": one.name, **measures, "shares": shares}
+    if one.latencies:
+        out["latency"] = [latency._asdict() for latency in one.latencies]
+    if one.roofline:
+        layers = [layer._asdict() for layer in one.roofline.layers]
+        out["roofline"] = one.roofline._asdict() | {"layers": layers}
+    return out
+
+
+Row = tuple[str, Callable[[Compared], str]]
+
+
+def measure_rows(compared: Sequence[Compared]) -> list[tuple[str, ...]]:
+    """The measures and latencies, one row each, a column a network."""
+    rows: list[Row] = [
+        ("parameters", lambda one: f"{one.measures.params:,}"),
+        ("multiply-adds (MACs)", lambda one: f"{one.measures.macs:,}"),
+        ("FLOPs", lambda one: f"{one.measures.flops:,}"),
+        ("weights, float32", lambda one: size(one.measures.weight_bytes)),
+        ("peak activations", lambda one: size(one.measures.activation_bytes)),
+        ("bytes moved", lambda one: size(one.measures.moved_bytes)),
+        ("FLOPs per byte", lambda one: f"{one.measures.intensity:.1f}"),
+        ("receptive field", lambda one: "{} x {}".format(*one.measures.receptive_field)),
+        ("depth", lambda one: f"{one.measures.depth} layers"),
+    ]
+    timed = [
+        (f"{latency.batch} image{'s' * (latency.batch > 1)}, {latency.device}", place)
+        for place, latency in enumerate(compared[0].latencies)
+    ]
+    return [(name, *map(words, compared)) for name, words in rows] + [
+        (name, *(_latency(one.latencies[place]) for one in compared)) for name, place in timed
+    ]
+
+
+def _latency(latency: "Latency") -> str:
+    return f"{span(latency.median)} ({span(latency.low)} to {span(latency.high)})"
+
+
+def share_rows(compared: Sequence[Compared]) -> list[tuple[str, ...]]:
+    """Share of the parameters and of the FLOPs by kind of layer, one row each."""
+    kinds = dict.fromkeys(kind for one in compared for kind in one.measures.shares)
+    ranked = sorted(kinds, key=lambda kind: -max(max(_share(one, kind)) for one in compared))
+    return [(kind, *(_shares(one, kind) for one in compared)) for kind in ranked]
+
+
+def _share(one: Compared, kind: str) -> tuple[float, float]:
+    return one.measures.shares.get(kind, (0.0, 0.0))
+
+
+def _shares(one: Compared, kind: str) -> str:
+    params, flops = _share(one, kind)
+    return f"{params:.1%} / {flops:.1%}" if params or flops else ""
+
+
+def roofline_rows(compared: Sequence[Compared]) -> list[tuple[str, ...]]:
+    """What the hardware makes of the networks, one row each."""
+    rows: list[tuple[str, Callable[[Roofline], str]]] = [
+        ("least latency", lambda roof: span(roof.seconds)),
+        ("of it bound by memory", lambda roof: f"{roof.memory_share:.0%}"),
+        ("FLOPs per byte", lambda roof: f"{roof.intensity:.1f}"),
+        ("energy", lambda roof: f"{1e3 * roof.energy:,.3g} mJ"),
+        (
+            "on-chip, activations",
+            lambda roof: _fits(roof.on_chip_activations, roof.activations_fit),
+        ),
+        ("on-chip, with weights", lambda roof: _fits(roof.on_chip_total, roof.total_fits)),
+        ("latency, activations on chip", lambda roof: span(roof.on_chip_seconds)),
+        ("energy, activations on chip", lambda roof: f"{1e3 * roof.on_chip_energy:,.3g} mJ"),
+    ]
+    roofs = [one.roofline for one in compared if one.roofline]
+    return [(name, *map(words, roofs)) for name, words in rows]
+
+
+def _fits(count: int, fits: bool) -> str:
+    return f"{size(count)}, {'fits' if fits else 'too much'}"
+
+
+def layer_rows(roof: Roofline) -> list[tuple[str, ...]]:
+    """The roofline layer by layer: name, kind, FLOPs, bytes, FLOPs per byte, bound, time."""
+    return [
+        (
+            layer.name,
+            layer.kind,
+            f"{layer.flops:,}",
+            f"{layer.bytes:,}",
+            f"{layer.intensity:.1f}",
+            layer.bound,
+            span(layer.seconds),
+        )
+        for layer in roof.layers
+    ]
+
+
+LAYER_HEADER = ("layer", "kind", "FLOPs", "bytes", "FLOPs/byte", "bound", "time")
+
+
+def print_compared(compared: Sequence[Compared], view: View, hardware: Hardware | None) -> None:
+    """Tables for people, and what they say in words."""
+    console = Console()
+    names = [one.name for one in compared]
+    shape = "x".join(map(str, view.shape))
+    _print(console, f"{shape} images, {view.classes} classes", ["", *names], measure_rows(compared))
+    title = "Share of the parameters / of the FLOPs by kind of layer"
+    _print(console, title, ["", *names], share_rows(compared))
+    if hardware:
+        title = f"On {hardware.name}: ridge at {hardware.ridge:,.1f} FLOPs per byte"
+        _print(console, title, ["", *names], roofline_rows(compared))
+        if len(compared) == 1 and compared[0].roofline:
+            _print(console, "Layer by layer", LAYER_HEADER, layer_rows(compared[0].roofline))
+        console.print(Text(f"source: {hardware.source}\n"))
+    for sentence in sentences(compared):
+        console.print(Text(sentence))
+
+
+def _print(
+    console: Console, title: str, header: Sequence[str], rows: Sequence[tuple[str, ...]]
+) -> None:
+    table = new_table(title)
+    for place, name in enumerate(header):
+        table.add_column(Text(name), justify="right" if place else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console.print(table)
+
+
+def write_page(
+    compared: Sequence[Compared], view: View, hardware: Hardware | None, path: Path
+) -> None:
+    """Write the comparison as one self-contained page, with the roofline if it was asked for."""
+    from studies.page import PageTable, page_html
+    from studies.roofline_plot import Spot, roofline_figure
+    from studies.shares_plot import shares_figure
+
+    names = tuple(one.name for one in compared)
+    figures, tables = [], []
+    shape = "x".join(map(str, view.shape))
+    caption = f"Measured on {shape} images, {view.classes} classes"
+    tables.append(PageTable(caption, ("", *names), tuple(measure_rows(compared))))
+    notes = sentences(compared)
+    if hardware:
+        spots = [
+            Spot(
+                one.name,
+                roof.intensity,
+                roof.flops / roof.seconds,
+                (f"least latency {span(roof.seconds)}", f"energy {1e3 * roof.energy:,.3g} mJ"),
+                tuple((x.name, x.intensity, x.flops / x.seconds) for x in roof.layers if x.flops),
+            )
+            for one in compared
+            if (roof := one.roofline)
+        ]
+        title = f"Roofline of {hardware.name}"
+        figures.append(roofline_figure(spots, hardware.peak_flops, hardware.bandwidth, title))
+        rows = tuple(roofline_rows(compared))
+        tables.append(PageTable(f"On {hardware.name}", ("", *names), rows))
+        notes = [*notes, f"Of the hardware: {hardware.source}"]
+    figures.append(shares_figure({one.name: one.measures.shares for one in compared}))
+    caption = "Share of the parameters / of the FLOPs by kind of layer"
+    tables.append(PageTable(caption, ("", *names), tuple(share_rows(compared))))
+    for one in compared:
+        if one.roofline:
+            caption = f"{one.name}, layer by layer"
+            tables.append(PageTable(caption, LAYER_HEADER, tuple(layer_rows(one.roofline))))
+    heading = f"{', '.join(names)} at {view.shape[1]}x{view.shape[2]}"
+    write_text(path, page_html(heading, figures, notes, tables), "page")
+
+
+def size(count: int) -> str:
+    """Bytes in words, in decimal units."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= factor:
+            number = count / factor
+            return f"{number:.3g} {unit}" if number < 999.5 else f"{number:,.0f} {unit}"
+    return f"{count} bytes"
+
+
+def span(seconds: float) -> str:
+    """A short time in words."""
+    for unit, factor in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if seconds >= factor:
+            return f"{seconds / factor:.3g} {unit}"
+    return f"{seconds / 1e-9:.3g} ns"
