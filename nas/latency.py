@@ -18,7 +18,11 @@ SECONDS = 0.4
 
 
 class Latency(NamedTuple):
-    """Seconds of one forward pass: median and quartiles of ``runs``, on ``device``."""
+    """Seconds of one forward pass: median and quartiles of ``runs``, on ``device``.
+
+    On a CPU they are seconds of the one thread that computes, so that what else the machine does
+    meanwhile, a search's own workers for one, counts little.
+    """
 
     median: float
     low: float
@@ -39,16 +43,17 @@ def measure_latency(graph: Node, shape: Shape, batch: int = 1) -> Latency:
         network = module(graph).eval().to(device).to(memory_format=torch.channels_last)
         images = torch.rand(batch, *shape, device=device)
         images = images.contiguous(memory_format=torch.channels_last)
+        clock = time.perf_counter if gpus else time.thread_time
         times: list[float] = []
         until = float("inf")
         for run in range(WARM_UP + RUNS[1]):
             if run == WARM_UP:
-                until = time.perf_counter() + SECONDS
-            started = time.perf_counter()
+                until = clock() + SECONDS
+            started = clock()
             network(images)
             if gpus:
                 torch.cuda.synchronize()
-            ended = time.perf_counter()
+            ended = clock()
             if run >= WARM_UP:
                 times.append(ended - started)
             if len(times) >= RUNS[0] and ended > until:

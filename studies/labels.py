@@ -87,8 +87,7 @@ def sides(
 def _settled(alone: Floats, together: Floats) -> list[int]:
     """The side of each of N names, from what they cover: `alone` [N, S], `together` [N, S, N, S].
 
-    Names that move one by one often stay in each other's way where a pair would not: of the four
-    usual networks on 144 combinations of machine, batch and screen, 5 had names that touched.
+    Names that move one by one stay in each other's way more often than pairs do.
     """
     chosen = [_first_least(cost) for cost in alone]
     for _ in range(ROUNDS):

@@ -39,7 +39,10 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 BAD = [
     ("--sampler best", "sampler is 'best'; choose one of: random, tpe, nsga2, nsga3, gp"),
     ("--objectives accuracy,speed", "objective is 'speed'; choose one of: accuracy, params"),
-    ("--objectives params,params", "give at least one of accuracy, params, flops, activation_bytes, latency, each"),
+    (
+        "--objectives params,params",
+        "give at least one of accuracy, params, flops, activation_bytes, latency, each",
+    ),
     ("--resolution 7", "resolution is 7; it must be a whole number from 8 to 224"),
     ("--resolution 225", "resolution is 225; it must be a whole number from 8 to 224"),
     ("--channels 2", "channels is 2; choose one of: 1, 3"),

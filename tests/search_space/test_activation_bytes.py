@@ -92,7 +92,7 @@ GRAPHS: dict[str, tuple[Node, int]] = {
 class Alive(TorchDispatchMode):
     """The most bytes that float tensors hold at once, besides those of ``network`` itself.
 
-    The int64 indices that torch's max-pool makes for a backward pass, and drops, are no activations.
+    The int64 indices that torch's max-pool makes for a backward pass, and drops, are none.
     """
 
     def __init__(self, network: torch.nn.Module, image: torch.Tensor) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from search_space import catalog
 from search_space.architecture import (
     N_SIZES,
     NORMS,
@@ -21,7 +22,6 @@ from search_space.architecture import (
     Stage,
     Stem,
 )
-from search_space.catalog import candidate
 from search_space.cost import cost
 from search_space.factorization import FACTORIZATIONS
 from search_space.words import describe
@@ -287,7 +287,7 @@ def test_keys_stay_what_they_were(
             Stem(8, 7, 2, True, (8, 16)), (STAGE, Stage((full,), "inception")), "bn-relu-conv", 0.2
         ),
         "googlenet": googlenet,
-        "googlenet-28": candidate("googlenet-28").architecture,
+        "googlenet-28": catalog.candidate("googlenet-28").architecture,
         "plain candidate": Candidate(PLAIN),
         "smoothed candidate": Candidate(PLAIN, 0.1),
     }

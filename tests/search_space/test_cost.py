@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from search_space import catalog
 from search_space.architecture import Architecture, Block, Candidate, Stage, Stem
-from search_space.catalog import candidate
 from search_space.cost import cost
 from search_space.network import build
 from search_space.space import SearchSpace
@@ -57,7 +57,7 @@ def test_other_images(resolution: int, channels: int) -> None:
 def test_googlenet(googlenet: Architecture, channels: int) -> None:
     agrees(googlenet, 64, channels)
     agrees(googlenet, 1, channels)
-    agrees(candidate("googlenet-28").architecture, 28, channels)
+    agrees(catalog.candidate("googlenet-28").architecture, 28, channels)
 
 
 @pytest.mark.parametrize("norm", ["none", "conv-bn-relu", "bn-relu-conv"])

@@ -222,7 +222,8 @@ def test_receptive_fields_without_a_head(name: str) -> None:
     features = Sequence(tuple(c for c in whole.children[:ends] if c[1] is not global_pool()))
     expected = measure(whole, (1, 224, 224)).receptive_field
     assert measure(features, (1, 224, 224)).receptive_field == expected
-    assert seen(features, (500, 500)) == expected
+    size = 2 * expected[0] + 50
+    assert seen(features, (size, size)) == expected
 
 
 @pytest.mark.parametrize("factorization", ["none", "stacked", "asymmetric", "expanded"])
@@ -243,6 +244,19 @@ def test_height_and_width_differ() -> None:
     assert measure(flat, (1, 9, 9)).receptive_field == (1, 3 + 2 * 2)
 
 
-def test_a_linear_layer_ends_the_receptive_field() -> None:
+@pytest.mark.parametrize("end", [global_pool(), global_pool(2), linear(32, 2)])
+def test_what_comes_after_the_head_sees_no_more(end: Layer) -> None:
+    after = conv(2, 2, (3, 3))
+    parts = (("conv", conv(1, 2, (3, 3))), ("end", end), ("after", after))
+    assert measure(Sequence(parts), (1, 4, 4)).receptive_field == (3, 3)
+
+
+def test_a_flattened_map_ends_the_receptive_field() -> None:
     graph = Sequence((("conv", conv(1, 2, (3, 3))), ("flat", flatten()), ("out", linear(32, 5))))
     assert measure(graph, (1, 4, 4)).receptive_field == (3, 3)
+
+
+def test_paths_of_different_strides_count_as_the_largest() -> None:
+    halved = Add((("halved", conv(1, 1, (3, 3), 2)), ("same", IDENTITY)))
+    graph = Sequence((("add", halved), ("conv", conv(1, 1, (3, 3)))))
+    assert measure(graph, (1, 1, 1)).receptive_field == (3 + 2 * 2, 3 + 2 * 2)

@@ -172,6 +172,7 @@ def test_branches_write_into_the_outermost_concatenation() -> None:
     ("nodes", "copied"),
     [
         ((relu(),), [0]),
+        ((concat(IDENTITY),), [0]),
         ((concat(IDENTITY, one(1)),), [0]),
         ((concat(relu(), batch_norm(1)),), [0, 0]),
         ((one(2), concat(IDENTITY, one(1, 2))), [1]),
@@ -191,6 +192,13 @@ def test_what_cannot_be_written_in_place_is_copied(
         assert program.values(step.writes) == program.values(step.reads[0])
         assert program.buffers[step.writes] == program.result
     assert sum(step.params for step in program.steps) == graph_cost(sequence(*nodes), IMAGE).params
+
+
+def test_parameters_of_what_several_compute_when_they_read_count_once() -> None:
+    twice = [sequence(relu(), batch_norm(3), one(1, 3)) for _ in range(2)]
+    program = fused(concat(one(2), one(1)), batch_norm(3), concat(*twice))
+    assert [step.params for step in program.steps] == [20, 10, 6 + 6 + 28, 6 + 28]
+    assert [step.reads for step in program.steps] == [(0,), (0,), (3,), (3,)]
 
 
 def test_a_tensor_that_is_added_to_itself_is_read_once() -> None:

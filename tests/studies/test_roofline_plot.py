@@ -148,7 +148,7 @@ def test_rates_are_written_with_a_prefix(bandwidth: float, written: str) -> None
     assert texts[1] == f"memory:<br>{written}"
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.tuples(positive, positive, positive, positive), min_size=1, max_size=20),
     positive,
