@@ -101,7 +101,8 @@ def test_auxiliary_losses_are_added_with_their_weights_in_training_alone() -> No
     for name, parameter in run.network.named_parameters():
         assert parameter.grad is not None, name
     run.network.eval()
-    run.validation_step((pixels, labels), 0)
+    with torch.no_grad():
+        run.validation_step((pixels, labels), 0)
     assert all(head.logits is None for head in run.auxiliary)
 
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import combinations
 
 import plotly.graph_objects as go
 import pytest
@@ -185,6 +186,27 @@ def test_twenty_networks_can_be_told_apart() -> None:
     assert [dots.name for dots in layers(figure)] == [network.name for network in twenty]
 
 
+def boxes(
+    figure: go.Figure, name: str, away: float, size: tuple[int, int]
+) -> list[tuple[str, list[float], list[float]]]:
+    """Texts of a trace with left bottom and right top in pixels, each `away` from its point."""
+    found = []
+    ranges = figure.layout.xaxis.range, figure.layout.yaxis.range
+    texts = trace(figure, name)
+    for x, y, text, side in zip(texts.x, texts.y, texts.text, texts.textposition, strict=True):
+        lines = text.split("<br>")
+        extent = 7.0 * max(map(len, lines)), 15.0 * len(lines)
+        middle = [
+            (math.log10(value) - low) / (high - low) * pixels + sign * (part / 2 + away)
+            for value, (low, high), pixels, sign, part in zip(
+                (x, y), ranges, size, SIDES[side], extent, strict=True
+            )
+        ]
+        ends = [[m + sign * e / 2 for m, e in zip(middle, extent, strict=True)] for sign in (-1, 1)]
+        found.append((text, *ends))
+    return found
+
+
 @pytest.mark.parametrize("size", [(310, 280), (600, 350), (1400, 550)])
 @pytest.mark.parametrize(("peak", "bandwidth"), [(PEAK, BANDWIDTH), (2e11, 4e10), (3e12, 2e10)])
 def test_the_usual_four_names_stay_apart(
@@ -201,27 +223,22 @@ def test_the_usual_four_names_stay_apart(
         for network, share in zip(FOUR, (0.62, 0.9, 0.99, 0.97), strict=True)
     ]
     figure = roofline_figure(networks, peak, bandwidth, "")
-    ranges = figure.layout.xaxis.range, figure.layout.yaxis.range
-    boxes = []
-    for name, away in (("networks", 8.0), ("limits", 4.0)):
-        texts = trace(figure, name)
-        for x, y, text, side in zip(texts.x, texts.y, texts.text, texts.textposition, strict=True):
-            lines = text.split("<br>")
-            extent = 7.0 * max(map(len, lines)), 15.0 * len(lines)
-            middle = [
-                (math.log10(value) - low) / (high - low) * pixels + sign * (part / 2 + away)
-                for value, (low, high), pixels, sign, part in zip(
-                    (x, y), ranges, size, SIDES[side], extent, strict=True
-                )
-            ]
-            boxes.append((text, middle, extent))
-    for place, (text, middle, extent) in enumerate(boxes):
-        for other, middle2, extent2 in boxes[:place]:
-            gaps = [
-                abs(a - b) - (c + d) / 2
-                for a, b, c, d in zip(middle, middle2, extent, extent2, strict=True)
-            ]
-            assert max(gaps) >= 0, (text, other)
+    written = boxes(figure, "networks", 8.0, size) + boxes(figure, "limits", 4.0, size)
+    assert len(written) == 7
+    for (text, low, high), (other, low2, high2) in combinations(written, 2):
+        apart = [a >= d or c >= b for a, b, c, d in zip(low, high, low2, high2, strict=True)]
+        assert any(apart), (text, other)
+
+
+@pytest.mark.parametrize("size", [(310, 280), (1400, 550)])
+@pytest.mark.parametrize("bandwidth", [125e6, 20e9, 80e9, 400e9, 2e12])
+def test_the_texts_of_the_roof_stay_inside_the_plot(
+    bandwidth: float, size: tuple[int, int]
+) -> None:
+    """Whether the ridge is left or right of most layers."""
+    for _, low, high in boxes(roofline_figure(FOUR, PEAK, bandwidth, ""), "limits", 4.0, size):
+        assert min(low) >= 0
+        assert all(end <= pixels for end, pixels in zip(high, size, strict=True))
 
 
 def test_a_networks_hover_tells_its_place_its_share_of_the_roof_and_its_lines() -> None:
