@@ -227,7 +227,11 @@ def write_page(
                 one.name,
                 roof.intensity,
                 roof.flops / roof.seconds,
-                (f"least latency {span(roof.seconds)}", f"energy {1e3 * roof.energy:,.3g} mJ"),
+                (
+                    f"{roof.flops:,} FLOPs, {roof.bytes:,} bytes",
+                    f"least latency {span(roof.seconds)}, {roof.memory_share:.0%} of it memory",
+                    f"energy {1e3 * roof.energy:,.3g} mJ",
+                ),
                 tuple((x.name, x.intensity, x.flops / x.seconds) for x in roof.layers if x.flops),
             )
             for one in compared

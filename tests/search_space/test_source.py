@@ -256,6 +256,8 @@ def test_layers_and_names_that_no_candidate_has(name: str) -> None:
     expected = ours.train()(x.clone())
     torch.manual_seed(0)
     torch.testing.assert_close(written.train()(x.clone()), expected, rtol=1e-6, atol=1e-6)
+    weights = [[m.weight for m in n.modules() if hasattr(m, "logits")] for n in (ours, written)]
+    assert weights[0] == weights[1]
     said = re.search(r"output \[N, ([\d, ]+)\];", source(node, shape, ""))
     assert said
     assert said[1] == ", ".join(map(str, expected.shape[1:]))
