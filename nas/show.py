@@ -21,14 +21,14 @@ from studies.store import Store
 
 def write_svg(subject: Subject, view: View, path: Path) -> None:
     """Draw the network into a file; ValueError where that can't be written."""
-    from search_space.drawing import svg
+    from search_space.drawing.page import svg
 
     tables.write_text(path, svg(view.graph(subject), view.shape, _title(subject, view)), "drawing")
 
 
 def code(subject: Subject, view: View) -> str:
     """The network as a plain PyTorch module's source."""
-    from search_space.source import source
+    from search_space.source.module import source
 
     return source(view.graph(subject), view.shape, _title(subject, view))
 

@@ -74,19 +74,23 @@ def test_the_tree_is_the_disk() -> None:
     """Every directory, and below it every module with the first line of its docstring."""
     (tree,) = blocks(README, "text")
     said: dict[str, str] = {}
-    directory = ""
+    above: list[str] = []
     for line in tree.splitlines():
         name, words = line.split(maxsplit=1)
-        if not line.startswith(" "):
-            directory = name
-        said[directory if directory == name else directory + name] = words
+        depth = (len(line) - len(line.lstrip())) // 2
+        above = [*above[:depth], name]
+        said["".join(above)] = words
     packages = ("search_space", "nas", "studies", "benchmarks")
-    files = [path for package in packages for path in (ROOT / package).glob("*.py")]
+    files = [path for package in packages for path in (ROOT / package).rglob("*.py")]
     there = {
         str(path.relative_to(ROOT)): first_line(path) for path in files if path.stem != "__init__"
     }
     assert {name: words for name, words in said.items() if name.endswith(".py")} == there
-    assert [name for name in said if name.endswith("/")] == [f"{p}/" for p in DIRECTORIES]
+    below = {f"{path.parent.relative_to(ROOT)}/" for path in files} - {f"{p}/" for p in packages}
+    directories = {name for name in said if name.endswith("/")}
+    assert directories == {f"{p}/" for p in DIRECTORIES} | below
+    for directory in below:
+        assert said[directory] == first_line(ROOT / directory / "__init__.py")
 
 
 def first_line(path: Path) -> str:

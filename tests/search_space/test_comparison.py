@@ -127,6 +127,14 @@ def test_one_network_or_none() -> None:
     ]
 
 
+def test_no_share_is_rounded_to_none_or_all() -> None:
+    shares = {"linear": (0.999, 0.001), "conv 1x1": (0.001, 0.999)}
+    assert folklore({"a": PLAIN._replace(shares=shares)}) == [
+        "over 99 % of a's parameters are in its linear layers, under 1 % of its multiply-adds.",
+        "over 99 % of a's multiply-adds are in its 1x1 convolutions, under 1 % of its parameters.",
+    ]
+
+
 def test_a_network_without_weights_is_compared_with_nothing() -> None:
     nothing = PLAIN._replace(params=0, macs=0, flops=0, shares={})
     assert folklore({"a": nothing}) == []

@@ -146,7 +146,13 @@ def test_the_catalog(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "depth", "branches"),
-    [("googlenet", 22, 4), ("alexnet", 8, 1), ("vgg11", 11, 1), ("nin", 12, 1)],
+    [
+        ("googlenet", 22, 4),
+        ("googlenet-expanded", 31, 4),
+        ("alexnet", 8, 1),
+        ("vgg11", 11, 1),
+        ("nin", 12, 1),
+    ],
 )
 def test_depths_of_the_literature(name: str, depth: int, branches: int) -> None:
     found = measure(CATALOG[name].graph(224, 3, 1000), (3, 224, 224))

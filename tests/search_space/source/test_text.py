@@ -16,7 +16,7 @@ from search_space.architecture import Architecture, Block, Stage, Stem
 from search_space.catalog import CATALOG
 from search_space.expand import expand
 from search_space.graph import Concat, Node, Sequence
-from search_space.source import source
+from search_space.source.module import source
 
 ROOT = Path(__file__).parents[2]
 IMAGE = (1, 28, 28)
@@ -111,7 +111,7 @@ def test_an_image_that_is_too_small_names_the_layer() -> None:
 def test_the_text_is_the_same_every_time() -> None:
     program = (
         "import hashlib; from search_space.catalog import CATALOG;"
-        "from search_space.source import source;"
+        "from search_space.source.module import source;"
         "print([hashlib.sha256(source(CATALOG[n].graph(32, 3, 10), (3, 32, 32), n).encode())"
         ".hexdigest() for n in ('googlenet-residual-block', 'googlenet-expanded', 'vgg11')])"
     )

@@ -21,7 +21,7 @@ from search_space.catalog import CATALOG
 from search_space.expand import expand
 from search_space.graph import Add, Concat, Node, Sequence, Shape
 from search_space.network import module
-from search_space.source import source
+from search_space.source.module import source
 
 ROOT = Path(__file__).parents[2]
 IMAGE = (1, 28, 28)

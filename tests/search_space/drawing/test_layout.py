@@ -14,7 +14,7 @@ from search_space import graph
 from search_space.architecture import Architecture, Block, Candidate, Stage, Stem
 from search_space.catalog import CATALOG
 from search_space.cost import graph_cost
-from search_space.drawing import svg
+from search_space.drawing.page import svg
 from search_space.expand import expand
 from search_space.graph import Node, Sequence, Shape
 

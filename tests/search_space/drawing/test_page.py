@@ -13,7 +13,7 @@ from search_space.architecture import Architecture, Block, Candidate, Stage, Ste
 from search_space.catalog import CATALOG
 from search_space.cost import graph_cost
 from search_space.diagram import rows
-from search_space.drawing import short, svg
+from search_space.drawing.page import short, svg
 from search_space.expand import expand
 from search_space.graph import Sequence, Shape
 
@@ -164,7 +164,7 @@ def test_a_graph_of_nothing_hands_the_image_on() -> None:
 def test_equal_graphs_have_equal_drawings_in_every_process() -> None:
     """Legends come from sets, whose order changes with the hash seed."""
     code = """
-from search_space.drawing import svg
+from search_space.drawing.page import svg
 from search_space.graph import Sequence, batch_norm, conv, relu
 strips = [batch_norm(4)], [relu()], [batch_norm(4), relu()], [relu(), batch_norm(4)]
 layers = [[*some, conv(4, 4, (1, 1))] for some in strips]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from search_space.cost import graph_cost
 from search_space.graph import Auxiliary, Layer, Sequence, Shape
-from search_space.layout import (
+from search_space.drawing.layout import (
     BOX_HEIGHT,
     GAP,
     Cell,
@@ -19,7 +19,7 @@ from search_space.layout import (
     cells,
     stack,
 )
-from search_space.svg import (
+from search_space.drawing.svg import (
     KINDS,
     QUIET,
     SIZE,

@@ -1,6 +1,6 @@
 """The layers of a graph as PyTorch expressions, and the small helpers that make them readable."""
 
-from search_space.brackets import Call, Expression, call, entries, lines
+from search_space.source.brackets import Call, Expression, call, entries, lines
 from search_space.graph import (
     BatchNorm,
     Conv,

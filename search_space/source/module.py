@@ -4,7 +4,7 @@ import builtins
 import textwrap
 from typing import NamedTuple
 
-from search_space.brackets import (
+from search_space.source.brackets import (
     LINE,
     Call,
     Expression,
@@ -15,7 +15,7 @@ from search_space.brackets import (
     new_name,
     quoted,
 )
-from search_space.bricks import HELPERS, UNITS, Used, definitions, is_unit, layer, unit, using
+from search_space.source.bricks import HELPERS, UNITS, Used, definitions, is_unit, layer, unit, using
 from search_space.cost import graph_cost
 from search_space.graph import (
     Add,

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from search_space.svg import (
+from search_space.drawing.svg import (
     KINDS,
     STRIPS,
     Box,

@@ -26,7 +26,7 @@ from search_space.graph import (
     Sequence,
     Shape,
 )
-from search_space.svg import (
+from search_space.drawing.svg import (
     RADIUS,
     SIZE,
     SMALL,

@@ -1,0 +1,1 @@
+"""The layer graph as the source of a PyTorch module."""
