@@ -221,7 +221,7 @@ def compare(
     """Compare networks: parameters, computation, memory, receptive field, latency, roofline."""
     from nas import compare as compared
     from nas.subjects import find_subject, view
-    from search_space.hardware import read
+    from search_space.analysis.hardware import read
 
     subjects = [find_subject(network, study, storage) for network in networks]
     at = view(subjects, resolution, channels, classes)

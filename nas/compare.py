@@ -10,12 +10,12 @@ from rich.text import Text
 
 from nas.subjects import Subject, View
 from nas.tables import new_table, write_text
-from search_space.comparison import folklore
+from search_space.analysis.comparison import folklore
+from search_space.analysis.hardware import Hardware
+from search_space.analysis.measures import Measures, measure
+from search_space.analysis.roofline import Roofline, roofline
 from search_space.graph import Sequence as Graph
 from search_space.graph import Shape
-from search_space.hardware import Hardware
-from search_space.measures import Measures, measure
-from search_space.roofline import Roofline, roofline
 
 if TYPE_CHECKING:
     from nas.latency import Latency

@@ -9,6 +9,21 @@ from collections.abc import Iterator
 from typing import NamedTuple, TypeGuard
 
 from search_space.cost import graph_cost
+from search_space.drawing.svg import (
+    RADIUS,
+    SIZE,
+    SMALL,
+    STRIP,
+    Box,
+    Dot,
+    Frame,
+    Line,
+    Mark,
+    Plus,
+    Words,
+    moved,
+    text_width,
+)
 from search_space.graph import (
     Add,
     Auxiliary,
@@ -25,21 +40,6 @@ from search_space.graph import (
     Scale,
     Sequence,
     Shape,
-)
-from search_space.drawing.svg import (
-    RADIUS,
-    SIZE,
-    SMALL,
-    STRIP,
-    Box,
-    Dot,
-    Frame,
-    Line,
-    Mark,
-    Plus,
-    Words,
-    moved,
-    text_width,
 )
 
 GAP = 14

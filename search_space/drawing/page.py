@@ -8,7 +8,6 @@ from itertools import accumulate, chain, groupby
 from typing import NamedTuple
 
 from search_space.cost import graph_cost
-from search_space.graph import Auxiliary, Layer, Sequence, Shape
 from search_space.drawing.layout import (
     BOX_HEIGHT,
     GAP,
@@ -35,6 +34,7 @@ from search_space.drawing.svg import (
     moved,
     text_width,
 )
+from search_space.graph import Auxiliary, Layer, Sequence, Shape
 
 MARGIN = 16
 PADDING = 10

@@ -1,6 +1,5 @@
 """The layers of a graph as PyTorch expressions, and the small helpers that make them readable."""
 
-from search_space.source.brackets import Call, Expression, call, entries, lines
 from search_space.graph import (
     BatchNorm,
     Conv,
@@ -15,6 +14,7 @@ from search_space.graph import (
     Scale,
     Sequence,
 )
+from search_space.source.brackets import Call, Expression, call, entries, lines
 
 Used = dict[str, str]
 """The helpers that a written module uses: name to definition."""

@@ -4,18 +4,6 @@ import builtins
 import textwrap
 from typing import NamedTuple
 
-from search_space.source.brackets import (
-    LINE,
-    Call,
-    Expression,
-    call,
-    entries,
-    is_name,
-    lines,
-    new_name,
-    quoted,
-)
-from search_space.source.bricks import HELPERS, UNITS, Used, definitions, is_unit, layer, unit, using
 from search_space.cost import graph_cost
 from search_space.graph import (
     Add,
@@ -31,6 +19,27 @@ from search_space.graph import (
     Sequence,
     Shape,
     passes,
+)
+from search_space.source.brackets import (
+    LINE,
+    Call,
+    Expression,
+    call,
+    entries,
+    is_name,
+    lines,
+    new_name,
+    quoted,
+)
+from search_space.source.bricks import (
+    HELPERS,
+    UNITS,
+    Used,
+    definitions,
+    is_unit,
+    layer,
+    unit,
+    using,
 )
 
 RESERVED = {*UNITS, *HELPERS, "Network", "OrderedDict", "torch", "nn", *dir(builtins)}

@@ -13,8 +13,8 @@ import torch
 
 from nas import cli
 from nas.settings import Settings
+from search_space.analysis.hardware import PRESETS, to_toml
 from search_space.catalog import CATALOG, candidate
-from search_space.hardware import PRESETS, to_toml
 from search_space.network import build
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "search_space" / "golden.json").read_text())

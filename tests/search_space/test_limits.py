@@ -79,6 +79,11 @@ SMALL: dict[str, dict[str, tuple[Any, ...]]] = {
 }
 
 
+def limits(params: int | None, flops: int | None) -> dict[str, float]:
+    given = {"params": params, "flops": flops}
+    return {name: limit for name, limit in given.items() if limit is not None}
+
+
 @cache
 def costs(name: str, resolution: int = 28) -> list[Cost]:
     """The cost of every candidate."""
@@ -93,10 +98,10 @@ def test_the_smallest_candidate_is_found(name: str, resolution: int) -> None:
     space = SearchSpace(SMALL[name])
     params = min(cost.params for cost in costs(name, resolution))
     flops = min(cost.flops for cost in costs(name, resolution))
-    check_limits(space, resolution, 1, 10, params, None)
-    check_limits(space, resolution, 1, 10, None, flops)
+    check_limits(space, resolution, 1, 10, limits(params, None))
+    check_limits(space, resolution, 1, 10, limits(None, flops))
     best = min(costs(name, resolution), key=lambda c: (c.flops / flops) * (c.params / params))
-    check_limits(space, resolution, 1, 10, best.params, best.flops)
+    check_limits(space, resolution, 1, 10, limits(best.params, best.flops))
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -104,7 +109,7 @@ def test_less_than_the_smallest_is_refused_with_the_nearest_cost(name: str) -> N
     params = min(cost.params for cost in costs(name))
     flops = min(cost.flops for cost in costs(name) if cost.params == params)
     with pytest.raises(ValueError, match="no candidate") as error:
-        check_limits(SearchSpace(SMALL[name]), 28, 1, 10, params - 1, None)
+        check_limits(SearchSpace(SMALL[name]), 28, 1, 10, limits(params - 1, None))
     found = re.fullmatch(
         rf"no candidate of the space meets --max-params {params - 1:,}; the nearest found has "
         rf"{params:,} parameters and ([\d,]+) FLOPs: raise the limit, or allow smaller choices",
@@ -117,9 +122,9 @@ def test_less_than_the_smallest_is_refused_with_the_nearest_cost(name: str) -> N
 def test_both_limits_are_named() -> None:
     message = r"^no candidate of the space meets --max-params 1,000 and --max-flops 2,000; the near"
     with pytest.raises(ValueError, match=message):
-        check_limits(SearchSpace(), 28, 1, 10, 1_000, 2_000)
+        check_limits(SearchSpace(), 28, 1, 10, limits(1_000, 2_000))
     with pytest.raises(ValueError, match=r"meets --max-flops 2,000; the nearest found has"):
-        check_limits(SearchSpace(), 28, 1, 10, None, 2_000)
+        check_limits(SearchSpace(), 28, 1, 10, limits(None, 2_000))
 
 
 def test_limits_that_only_different_candidates_meet_are_refused() -> None:
@@ -129,31 +134,40 @@ def test_limits_that_only_different_candidates_meet_are_refused() -> None:
     assert not any(cost.params <= params and cost.flops <= flops for cost in found)
     space = SearchSpace(SMALL["weights against FLOPs"])
     with pytest.raises(ValueError, match="no candidate of the space meets"):
-        check_limits(space, 28, 1, 10, params, flops)
+        check_limits(space, 28, 1, 10, limits(params, flops))
 
 
 def test_tiny_limits_on_the_default_space_are_met() -> None:
     """The smallest candidate: a 3x3 stem of 8 channels, one 1x1 or pool branch of 16."""
     smallest = (9 * 8 + 8) + (8 * 16 + 16) + (16 * 10 + 10)
-    check_limits(SearchSpace(), 28, 1, 10, smallest, None)
-    check_limits(SearchSpace(), 28, 3, 10, smallest + 2 * 9 * 8, None)
+    check_limits(SearchSpace(), 28, 1, 10, limits(smallest, None))
+    check_limits(SearchSpace(), 28, 3, 10, limits(smallest + 2 * 9 * 8, None))
 
 
 def test_no_limit_is_always_met() -> None:
-    check_limits(SearchSpace(), 28, 1, 10, None, None)
+    check_limits(SearchSpace(), 28, 1, 10, limits(None, None))
 
 
 def test_a_limit_depends_on_the_images_and_classes() -> None:
     smallest = (9 * 8 + 8) + (8 * 16 + 16) + (16 * 10 + 10)
     for channels, classes in ((3, 10), (1, 11)):
         with pytest.raises(ValueError, match=f"meets --max-params {smallest}; the nearest"):
-            check_limits(SearchSpace(), 28, channels, classes, smallest, None)
+            check_limits(SearchSpace(), 28, channels, classes, limits(smallest, None))
+
+
+def test_activation_bytes_have_a_limit_and_are_said() -> None:
+    # The image, the stem's convolution in its copy or in the widest block: never below this.
+    with pytest.raises(
+        ValueError, match=r"meets --max-activation-bytes 5,000; .* activation bytes"
+    ):
+        check_limits(SearchSpace(), 28, 1, 10, {"activation_bytes": 5_000})
+    check_limits(SearchSpace(), 28, 1, 10, {"activation_bytes": 20_000})
 
 
 def test_over() -> None:
-    total = Cost((10, 1, 1), params=150, flops=1000, activation_bytes=0)
-    assert over(total, None, None) == {}
-    assert over(total, 100, None) == {"params": 0.5}
-    assert over(total, None, 2000) == {"flops": -0.5}
-    assert over(total, 150, 1000) == {"params": 0.0, "flops": 0.0}
-    assert over(total, 149, 1001)["params"] > 0 > over(total, 149, 1001)["flops"]
+    values = {"params": 150, "flops": 1000, "latency": 0.5}
+    assert over(values, {}) == {}
+    assert over(values, {"params": 100}) == {"params": 0.5}
+    assert over(values, {"flops": 2000}) == {"flops": -0.5}
+    assert over(values, {"params": 150, "latency": 0.5}) == {"params": 0.0, "latency": 0.0}
+    assert over(values, {"params": 149})["params"] > 0 > over(values, {"flops": 1001})["flops"]

@@ -23,7 +23,7 @@ from search_space.graph import Add, Concat, Node, Sequence, Shape
 from search_space.network import module
 from search_space.source.module import source
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 IMAGE = (1, 28, 28)
 SIZES = {"alexnet": 96, "nin": 96}
 """Pixels of the catalog's networks that can't run on 32."""

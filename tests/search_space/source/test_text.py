@@ -18,7 +18,7 @@ from search_space.expand import expand
 from search_space.graph import Concat, Node, Sequence
 from search_space.source.module import source
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 IMAGE = (1, 28, 28)
 GOLDEN = Path(__file__).parent / "written.py"
 

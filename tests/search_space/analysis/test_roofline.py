@@ -9,6 +9,9 @@ import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
+from search_space.analysis.hardware import PRESETS, Hardware
+from search_space.analysis.measures import measure
+from search_space.analysis.roofline import Roofline, roofline
 from search_space.architecture import Architecture, Candidate
 from search_space.catalog import CATALOG
 from search_space.cost import graph_cost
@@ -29,9 +32,6 @@ from search_space.graph import (
     pool,
     relu,
 )
-from search_space.hardware import PRESETS, Hardware
-from search_space.measures import measure
-from search_space.roofline import Roofline, roofline
 from search_space.steps import steps
 
 IMAGE = (1, 4, 4)

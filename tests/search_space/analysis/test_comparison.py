@@ -5,10 +5,10 @@ from itertools import permutations
 
 import pytest
 
+from search_space.analysis.comparison import folklore
+from search_space.analysis.measures import Measures, measure
 from search_space.catalog import CATALOG
-from search_space.comparison import folklore
 from search_space.graph import Sequence, linear
-from search_space.measures import Measures, measure
 
 TEXTBOOK = ("alexnet", "vgg11", "nin", "googlenet")
 MORAL = "fewer parameters do not mean less computation"

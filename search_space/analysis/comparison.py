@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from itertools import combinations
 
-from search_space.measures import Measures
+from search_space.analysis.measures import Measures
 
 ALIKE = 1.05
 """Counts within this factor of each other are called about equal."""

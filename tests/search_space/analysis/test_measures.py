@@ -9,6 +9,7 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from search_space.analysis.measures import Measures, measure
 from search_space.architecture import Architecture, Block, Candidate, Stage, Stem
 from search_space.catalog import CATALOG
 from search_space.cost import graph_cost
@@ -31,7 +32,6 @@ from search_space.graph import (
     pool,
     relu,
 )
-from search_space.measures import Measures, measure
 from search_space.network import module
 
 SMALL = Sequence(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search_space.hardware import ENTRIES, PRESETS, Hardware, read, to_toml
+from search_space.analysis.hardware import ENTRIES, PRESETS, Hardware, read, to_toml
 
 CORE = PRESETS["laptop-core"]
 POSITIVE = st.floats(1e-30, 1e30) | st.integers(1, 10**30)

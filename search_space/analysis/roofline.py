@@ -6,9 +6,9 @@
 
 from typing import NamedTuple
 
+from search_space.analysis.hardware import Hardware
 from search_space.checks import check_range
 from search_space.graph import Sequence, Shape
-from search_space.hardware import Hardware
 from search_space.steps import Program, fuse, steps
 
 
