@@ -52,8 +52,15 @@ def run(
         typer.Option(help="Any of accuracy, params, flops, activation_bytes, latency."),
     ] = "accuracy,params,flops",
     budget: Annotated[
-        str, typer.Option(help="Training images of a short run, such as 20k.")
-    ] = "20k",
+        str,
+        typer.Option(help="Training images at the last rung, or at each, such as 5k,15k,45k."),
+    ] = "45k",
+    rungs: Annotated[int, typer.Option(help="Rungs, if --budget is one number.")] = 3,
+    eta: Annotated[float, typer.Option(help="Factor by which budgets grow.")] = 3.0,
+    promotion: Annotated[
+        str,
+        typer.Option(help="Who goes on to the next rung: known-cost, asha or none (everyone)."),
+    ] = "known-cost",
     max_params: Annotated[
         str | None, typer.Option(help="Prune what has more parameters, before training.")
     ] = None,
@@ -106,6 +113,9 @@ def run(
             sampler=sampler,
             objectives=objectives,
             budget=budget,
+            rungs=rungs,
+            eta=eta,
+            promotion=promotion,
             max_params=max_params,
             max_flops=max_flops,
             max_activation_bytes=max_activation_bytes,

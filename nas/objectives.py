@@ -5,26 +5,31 @@ from typing import Any, NamedTuple
 
 from search_space.checks import check_choice
 from search_space.cost import Cost
-from studies.pareto import Axis
+from studies.pareto import Axis, losses
+
+Known = Mapping[str, float]
+"""What is known of a candidate before training, by name: its exact cost, and its latency in seconds
+for one image where the study asks for that.
+"""
 
 
-class Known(NamedTuple):
-    """What is known of a candidate before training.
+def known_of(cost: Cost) -> dict[str, float]:
+    """What a cost tells, by the names of objectives and limits."""
+    return {
+        "params": cost.params,
+        "flops": cost.flops,
+        "activation_bytes": cost.activation_bytes,
+    }
 
-    Its exact cost, and the latency of one image in seconds where the study asks for it.
-    """
 
-    cost: Cost
-    latency: float | None = None
-
-    def values(self) -> dict[str, float]:
-        """Everything that can be an objective or have a limit, by name."""
-        values: dict[str, float] = {
-            "params": self.cost.params,
-            "flops": self.cost.flops,
-            "activation_bytes": self.cost.activation_bytes,
-        }
-        return values if self.latency is None else values | {"latency": self.latency}
+def known_losses(names: Sequence[str], known: Known) -> tuple[float, ...]:
+    """Losses of those of the objectives that are known before training, in their order."""
+    chosen = [OBJECTIVES[name] for name in names if OBJECTIVES[name].known]
+    if not chosen:
+        return ()
+    values = [objective.value(known, None) for objective in chosen]
+    row: list[float] = losses([values], [objective.axis for objective in chosen])[0].tolist()
+    return tuple(row)
 
 
 class Objective(NamedTuple):
@@ -47,7 +52,7 @@ def _before(name: str, unit: str, reference: float) -> Objective:
     """An objective that is known before training and minimized, on a logarithmic axis."""
 
     def value(known: Known, _evaluation: Mapping[str, Any] | None) -> float:
-        return float(known.values()[name])
+        return float(known[name])
 
     return Objective(Axis(name, unit, False, True, reference), True, value)
 

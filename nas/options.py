@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from nas.settings import rungs
 from search_space.space import SearchSpace
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -35,6 +36,12 @@ def count(name: str, text: str) -> int:
     if value < 1 or value != int(value):
         raise ValueError(f"{name} is {text!r}; give a whole number above 0 such as 150000 or 150k")
     return int(value)
+
+
+def budgets(text: str, count_of_rungs: int, eta: float) -> tuple[int, ...]:
+    """Budgets of the rungs: as listed, or from the largest down; ValueError where they can't be."""
+    given = tuple(count("budget", part) for part in names(text))
+    return rungs(given[0], count_of_rungs, eta) if len(given) == 1 else given
 
 
 def names(text: str) -> tuple[str, ...]:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from nas import tables
 from nas.objectives import OBJECTIVES, chosen
-from nas.options import count, duration, names, read_space, short_time, study_name
+from nas.options import budgets, count, duration, names, read_space, short_time, study_name
+from nas.promotion import PROMOTIONS
 from nas.samplers import SAMPLERS
 from nas.settings import CLASSES, PRECISIONS, TRIALS, Recipe, Settings
 from nas.subjects import View, catalog_subject
@@ -34,6 +35,9 @@ class Asked:
     sampler: str
     objectives: str
     budget: str
+    rungs: int
+    eta: float
+    promotion: str
     max_params: str | None
     max_flops: str | None
     max_activation_bytes: str | None
@@ -89,6 +93,7 @@ def run_command(asked: Asked, quiet: bool, as_json: bool) -> None:
 def settings_of(asked: Asked) -> Settings:
     """The settings that were asked for, without those that the machine decides."""
     check_choice("sampler", asked.sampler, SAMPLERS)
+    check_choice("promotion", asked.promotion, PROMOTIONS)
     return Settings(
         space=read_space(asked.space),
         objectives=chosen(names(asked.objectives)),
@@ -96,7 +101,9 @@ def settings_of(asked: Asked) -> Settings:
         seed=asked.seed,
         resolution=asked.resolution,
         channels=asked.channels,
-        budget=count("budget", asked.budget),
+        budgets=budgets(asked.budget, asked.rungs, asked.eta),
+        eta=asked.eta,
+        promotion=asked.promotion,
         max_params=_limit("--max-params", asked.max_params),
         max_flops=_limit("--max-flops", asked.max_flops),
         max_activation_bytes=_limit("--max-activation-bytes", asked.max_activation_bytes),

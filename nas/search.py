@@ -12,12 +12,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import optuna
-from optuna.trial import Trial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from nas.cluster import Workers
 from nas.evaluation import Evaluation, versions
-from nas.objectives import OBJECTIVES, Known
+from nas.history import History
+from nas.objectives import OBJECTIVES, Known, known_losses, known_of
 from nas.progress import Progress, Tracker
+from nas.promotion import PROMOTIONS
 from nas.samplers import seeded
 from nas.settings import CLASSES, Request, Settings, differences
 from search_space import catalog
@@ -102,10 +104,14 @@ def search(
 
 @dataclass
 class _Begun:
-    """A trial whose evaluation is awaited."""
+    """A trial on its way through the rungs: the one that it is at, and its seconds so far."""
 
     trial: Trial
+    candidate: Candidate
     known: Known
+    losses: tuple[float, ...]
+    rung: int = 0
+    seconds: float = 0.0
 
 
 class _Run:
@@ -133,6 +139,9 @@ class _Run:
             for trial in trials
             if "latency" in trial.user_attrs
         }
+        self.history = History(len(settings.budgets))
+        for trial in trials:
+            self._remember(trial)
         self.started = time.monotonic()
 
     def loop(self, check: Callable[[], None]) -> Results:
@@ -167,30 +176,69 @@ class _Run:
         total = cost(candidate.architecture, settings.resolution, settings.channels, CLASSES)
         text = describe(candidate)
         self.store.add_candidate(candidate.key, candidate.to_json(), text)
-        known = Known(total)
-        attributes = {"architecture": text, "key": candidate.key, **known.values()}
+        known = known_of(total)
+        attributes = {"architecture": text, "key": candidate.key, **known}
         for name, value in attributes.items():
             trial.set_user_attr(name, value)
         limits = settings.limits()
-        free = {name: limit for name, limit in limits.items() if name in known.values()}
-        if self._over(trial, over(known.values(), free)):
+        free = {name: limit for name, limit in limits.items() if name in known}
+        if self._over(trial, over(known, free)):
             return
         if "latency" in settings.objectives or "latency" in limits:
-            known = Known(total, self._latency(trial, candidate))
-            if self._over(trial, over(known.values(), limits)):
+            known["latency"] = self._latency(trial, candidate)
+            if self._over(trial, over(known, limits)):
                 return
+        begun = _Begun(trial, candidate, known, known_losses(settings.objectives, known))
         if all(OBJECTIVES[name].known for name in settings.objectives):
-            self._complete(_Begun(trial, known), None)
-            return
-        request = settings.request(candidate, self.directory)
-        begun = _Begun(trial, known)
+            self._complete(begun, None)
+        else:
+            self._enter(begun)
+
+    def _enter(self, begun: _Begun) -> None:
+        """Evaluate the trial's candidate at its rung, or look that up, or wait for who does."""
+        request = self.settings.request(begun.candidate, self.directory, begun.rung)
         if request in self.awaited:
             self.awaited[request].append(begun)
         elif stored := self.store.evaluation(request.identity()):
-            self._complete(begun, stored)
+            self._evaluated(begun, stored)
         else:
             self.awaited[request] = [begun]
             self.workers.submit(request)
+
+    def _evaluated(self, begun: _Begun, evaluation: Mapping[str, Any]) -> None:
+        """On to the next rung, or the trial's end; a run that diverged has no accuracy."""
+        if evaluation["failure"]:
+            self._fail(begun.trial, evaluation["failure"])
+            return
+        settings, trial, key = self.settings, begun.trial, begun.candidate.key
+        accuracy = float(evaluation["accuracy"])
+        begun.seconds += evaluation["seconds"]
+        self.history.add(key, begun.losses, begun.rung, accuracy)
+        reached = [*trial.user_attrs.get("rungs", [])[: begun.rung], accuracy]
+        trial.set_user_attr("rungs", reached)
+        if begun.rung == len(settings.budgets) - 1:
+            self._complete(begun, evaluation)
+            return
+        rule = PROMOTIONS[settings.promotion]
+        decision = rule.decide(self.history, key, begun.rung, settings.eta)
+        if decision.go:
+            begun.rung += 1
+            self._enter(begun)
+        else:
+            trial.set_user_attr("seconds", begun.seconds)
+            trial.set_user_attr(
+                "stopped", f"at {settings.budgets[begun.rung]:,} images: {decision.reason}"
+            )
+            self._tell(trial, TrialState.PRUNED)
+
+    def _remember(self, trial: FrozenTrial) -> None:
+        """Take the rungs of a trial that has ended into what is known."""
+        known = trial.user_attrs
+        if not trial.state.is_finished() or "rungs" not in known:
+            return
+        before = known_losses(self.settings.objectives, known)
+        for rung, accuracy in enumerate(known["rungs"]):
+            self.history.add(known["key"], before, rung, accuracy)
 
     def _candidate(self, trial: Trial) -> Candidate:
         """The first trials are the catalog's, the others the sampler's."""
@@ -227,16 +275,13 @@ class _Run:
             self.tracker.trained(request.budget)
         for begun in self.awaited.pop(request):
             if isinstance(outcome, Evaluation):
-                self._complete(begun, asdict(outcome))
+                self._evaluated(begun, asdict(outcome))
             else:
                 self._fail(begun.trial, f"{type(outcome).__name__}: {outcome}")
 
     def _complete(self, begun: _Begun, evaluation: Mapping[str, Any] | None) -> None:
-        """Tell the objectives' values; a run that diverged has none."""
-        if evaluation and evaluation["failure"]:
-            self._fail(begun.trial, evaluation["failure"])
-            return
-        begun.trial.set_user_attr("seconds", evaluation["seconds"] if evaluation else 0.0)
+        """Tell the objectives' values, accuracy as at the last rung."""
+        begun.trial.set_user_attr("seconds", begun.seconds)
         values = [
             OBJECTIVES[name].value(begun.known, evaluation) for name in self.settings.objectives
         ]

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
+from nas.promotion import PROMOTIONS
 from nas.seeds import derive
 from search_space.architecture import Candidate
 from search_space.catalog import candidate
@@ -17,7 +18,10 @@ BUDGET = (128, 10_000_000)
 CLASSES = 10
 """Of Fashion-MNIST."""
 
-DEFAULT_BUDGET = 20_000
+DEFAULT_BUDGETS = (5_000, 15_000, 45_000)
+"""Training images of the rungs; benchmarks/README.md says how well each ranks long runs."""
+
+DEFAULT_ETA = 3.0
 LIMITS = ("params", "flops", "activation_bytes", "latency")
 """What a study may have a limit for, as ``max_params`` and so on; latency takes time, so last."""
 
@@ -81,7 +85,9 @@ class Request:
 class Settings:
     """What a study is about. Two runs with equal settings may share a study.
 
-    ``resolution`` is in pixels, ``budget`` in training images. Above ``max_params``,
+    ``resolution`` is in pixels. ``budgets`` are the rungs, in training images, increasing;
+    ``promotion`` says who goes on from one to the next, and ``eta`` is about the factor between
+    them. Above ``max_params``,
     ``max_flops``, ``max_activation_bytes`` or ``max_latency`` (seconds of one image) a candidate
     is pruned before training; None: no limit. ``start_from`` are candidates of the catalog that
     are the study's first trials.
@@ -93,7 +99,9 @@ class Settings:
     seed: int = 0
     resolution: int = 28
     channels: int = 1
-    budget: int = DEFAULT_BUDGET
+    budgets: tuple[int, ...] = DEFAULT_BUDGETS
+    eta: float = DEFAULT_ETA
+    promotion: str = "known-cost"
     max_params: int | None = None
     max_flops: int | None = None
     max_activation_bytes: int | None = None
@@ -106,7 +114,9 @@ class Settings:
         check_range("seed", self.seed, 0, MAX_SEED)
         check_range("resolution", self.resolution, 8, 224)
         check_choice("channels", self.channels, (1, 3))
-        check_range("budget", self.budget, *BUDGET)
+        check_budgets(self.budgets)
+        check_eta(self.eta)
+        check_choice("promotion", self.promotion, PROMOTIONS)
         for name in ("max_params", "max_flops", "max_activation_bytes"):
             if getattr(self, name) is not None:
                 check_range(name.replace("_", " "), getattr(self, name), 1, 10**15)
@@ -125,14 +135,14 @@ class Settings:
         given = {name: getattr(self, f"max_{name}") for name in LIMITS}
         return {name: limit for name, limit in given.items() if limit is not None}
 
-    def request(self, candidate: Candidate, directory: str = "") -> Request:
-        """The evaluation of a candidate; its seed is of the study, not of the trial."""
+    def request(self, candidate: Candidate, directory: str = "", rung: int = -1) -> Request:
+        """The evaluation of a candidate at a rung; its seed is of the study, not of the trial."""
         return Request(
             candidate,
             self.recipe,
             self.resolution,
             self.channels,
-            self.budget,
+            self.budgets[rung],
             derive(self.seed, "evaluation"),
             self.data,
             directory,
@@ -145,21 +155,61 @@ class Settings:
             "space": self.space.to_json(),
             "objectives": list(self.objectives),
             "start_from": list(self.start_from),
+            "budgets": list(self.budgets),
             "recipe": asdict(self.recipe),
         }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """The settings that ``to_json`` described."""
+        """The settings that ``to_json`` described, or that an earlier version wrote."""
+        known = {spec.name for spec in fields(cls)}
+        given = {name: value for name, value in data.items() if name in known}
+        if "budget" in data:  # before there were rungs
+            given |= {"budgets": [data["budget"]], "promotion": "none"}
         return cls(
-            **data
+            **given
             | {
+                "budgets": tuple(given["budgets"]),
                 "space": SearchSpace.from_json(data["space"]),
                 "objectives": tuple(data["objectives"]),
                 "start_from": tuple(data.get("start_from", ())),
                 "recipe": Recipe(**data["recipe"]),
             }
         )
+
+
+def check_budgets(budgets: tuple[int, ...]) -> None:
+    """ValueError unless there is a budget, each is possible, and they increase."""
+    if not budgets:
+        raise ValueError("budgets is empty; give at least one, such as 45k")
+    for budget in budgets:
+        check_range("budget", budget, *BUDGET)
+    if list(budgets) != sorted(set(budgets)):
+        listed = ",".join(map(str, budgets))
+        raise ValueError(f"budgets is {listed}; they must increase from rung to rung")
+
+
+def check_eta(eta: float) -> None:
+    """ValueError unless budgets would grow by ``eta``."""
+    check_range("eta", eta, 1.01, 100, integer=False)
+
+
+def rungs(budget: int, count: int, eta: float) -> tuple[int, ...]:
+    """``count`` budgets that grow by a factor of ``eta`` up to ``budget``.
+
+    ValueError where they can't.
+    """
+    check_range("rungs", count, 1, 20)
+    check_eta(eta)
+    check_range("budget", budget, *BUDGET)
+    budgets = tuple(round(budget / eta**step) for step in reversed(range(count)))
+    if budgets[0] < BUDGET[0]:
+        raise ValueError(
+            f"budget is {budget}; {count} rungs that grow by {eta:g} would begin at {budgets[0]} "
+            f"images, and {BUDGET[0]} is the least: give a larger budget or fewer rungs"
+        )
+    check_budgets(budgets)
+    return budgets
 
 
 def differences(stored: dict[str, Any], asked: dict[str, Any], prefix: str = "") -> list[str]:

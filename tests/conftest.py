@@ -39,7 +39,9 @@ def tiny_toml(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def tiny_settings() -> Settings:
     """Settings of a study on the small space, sampled at random."""
-    return Settings(space=SearchSpace.from_toml(TINY), sampler="random", budget=256, resolution=8)
+    return Settings(
+        space=SearchSpace.from_toml(TINY), sampler="random", budgets=(256,), resolution=8
+    )
 
 
 @pytest.fixture(scope="session")

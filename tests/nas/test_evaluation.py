@@ -31,7 +31,7 @@ def directory() -> str:
 
 
 def request_of(directory: str, one: Candidate, **changes: object) -> Request:
-    settings = Settings(budget=2000, data=digest())
+    settings = Settings(budgets=(2000,), data=digest())
     return replace(settings.request(one, directory), **changes)  # type: ignore[arg-type]
 
 

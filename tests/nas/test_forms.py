@@ -44,7 +44,7 @@ def test_every_form_learns_in_a_short_run(residual: str, factorization: str, nor
     stages = (Stage((replace(block, residual="none"),)), Stage((block,) * 2, "max-pool"))
     one = Candidate(Architecture(Stem(8, 3, 2), stages, norm), 0.1)
     directory = str(find())
-    settings = Settings(budget=4000, data=digest(), resolution=20)
+    settings = Settings(budgets=(4000,), data=digest(), resolution=20)
     result = evaluate(settings.request(one, directory))
     assert result.failure is None
     assert result.accuracy is not None
@@ -111,7 +111,7 @@ def test_a_network_with_auxiliary_heads_learns() -> None:
     one = Candidate(
         Architecture(Stem(8, 3, 2), stages, "conv-bn-relu", auxiliary=(Auxiliary(1, 1),))
     )
-    settings = Settings(budget=4000, data=digest(), resolution=20)
+    settings = Settings(budgets=(4000,), data=digest(), resolution=20)
     result = evaluate(settings.request(one, str(find())))
     assert result.accuracy is not None
     assert result.accuracy > 0.5

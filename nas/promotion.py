@@ -1,0 +1,135 @@
+"""PROMOTIONS: whether a candidate that was trained at one rung goes on to the next.
+
+Only accuracy is uncertain; what else a study optimizes is known exactly before training. So a
+candidate is stopped where the accuracy that it may still reach would leave it off the front at its
+own cost. Every decision is made at once, from what is known at that moment.
+
+.. [Li2020] L. Li et al., A System for Massively Parallel Hyperparameter Tuning, MLSys 2020.
+.. [Schmucker2021] R. Schmucker et al., Multi-objective Asynchronous Successive Halving, 2021.
+.. [Deb2002] K. Deb et al., A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II, 2002.
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import t as student
+
+from nas.history import History
+from studies.pareto import Floats, front_mask
+
+RISK = 0.05
+"""How often the accuracy that a candidate would reach may lie above its bound."""
+
+LEAST_PAIRS = 6
+"""Candidates known at two rungs before anything is said of the second from the first."""
+
+
+class Decision(NamedTuple):
+    """Whether a candidate goes on to the next rung, and if not, why, in words."""
+
+    go: bool
+    reason: str = ""
+
+
+class Promotion(NamedTuple):
+    """A rule's words for the help text, and its decision.
+
+    ``decide`` takes what is known, the candidate's key, its rung (from 0; never the last), and eta,
+    by which budgets grow.
+    """
+
+    words: str
+    decide: Callable[[History, str, int, float], Decision]
+
+
+def _none(_history: History, _key: str, _rung: int, _eta: float) -> Decision:
+    return Decision(True)
+
+
+def _known_cost(history: History, key: str, rung: int, _eta: float) -> Decision:
+    """Stopped if something that costs no more has already what the candidate may still reach."""
+    bound = upper_bound(history, rung, history.accuracies[rung][key])
+    keys, accuracies, known = history.attained(rung)
+    cheaper = np.all(known <= np.array(history.known[key]), axis=1)
+    cheaper &= np.array([other != key for other in keys], dtype=bool)
+    best = float(accuracies[cheaper].max(initial=0.0))
+    if bound > best:
+        return Decision(True)
+    return Decision(False, f"may reach {bound:.2%}; {best:.2%} is there at no more cost")
+
+
+def upper_bound(history: History, rung: int, accuracy: float) -> float:
+    """The accuracy that a candidate may reach at the last rung, exceeded with probability RISK.
+
+    The error at the last rung is fitted, on logarithmic scales, as a line over the error at
+    ``rung``, on the candidates known at both; the bound is that of Student's t for a new candidate,
+    so that few pairs give a wide one. 1.0 where there are fewer than LEAST_PAIRS.
+    """
+    low, high = history.pairs(rung, history.rungs - 1)
+    if len(low) < LEAST_PAIRS:
+        return 1.0
+    x, y = _log_error(low), _log_error(high)
+    spread = float(((x - x.mean()) ** 2).sum())
+    slope = float(((x - x.mean()) * (y - y.mean())).sum()) / spread if spread > 0 else 0.0
+    residuals = y - y.mean() - slope * (x - x.mean())
+    free = len(x) - 2
+    deviation = math.sqrt(float((residuals**2).sum()) / free)
+    at = float(_log_error(np.array([accuracy]))[0])
+    distance = (at - float(x.mean())) ** 2 / spread if spread > 0 else 0.0
+    width = float(student.ppf(1 - RISK, free)) * deviation * math.sqrt(1 + 1 / len(x) + distance)
+    expected = float(y.mean()) + slope * (at - float(x.mean()))
+    return max(accuracy, 1.0 - math.exp(expected - width))
+
+
+def _log_error(accuracies: Floats) -> Floats:
+    return np.log(np.maximum(1.0 - accuracies, 1e-4))
+
+
+def _asha(history: History, key: str, rung: int, eta: float) -> Decision:
+    """Stopped unless among the best 1/eta of its rung ([Li2020]_, [Schmucker2021]_).
+
+    Candidates are ranked by the front that they are on once the fronts before it are taken away,
+    and within one by crowding distance, the loneliest first ([Deb2002]_).
+    """
+    keys = sorted(history.accuracies[rung])
+    losses = np.array([(-history.accuracies[rung][k], *history.known[k]) for k in keys])
+    place = ranking(losses).index(keys.index(key))
+    kept = max(1, int(len(keys) / eta))
+    if place < kept:
+        return Decision(True)
+    return Decision(False, f"place {place + 1} of {len(keys)} at its rung; {kept} go on")
+
+
+def ranking(losses: Floats) -> list[int]:
+    """Rows [N, M], all minimised, from best to worst by non-dominated sorting and crowding."""
+    left = np.arange(len(losses))
+    order: list[int] = []
+    while len(left):
+        mask = front_mask(losses[left])
+        layer = left[mask]
+        lonely = crowding(losses[layer])
+        order += [int(layer[i]) for i in sorted(range(len(layer)), key=lambda i: -lonely[i])]
+        left = left[~mask]
+    return order
+
+
+def crowding(losses: Floats) -> Floats:
+    """Crowding distance of each row of a front, infinite at the ends of every objective."""
+    distance = np.zeros(len(losses))
+    for column in losses.T:
+        order = np.argsort(column, kind="stable")
+        ends = column[order[-1]] - column[order[0]]
+        distance[order[[0, -1]]] = np.inf
+        if ends > 0 and len(order) > 2:
+            distance[order[1:-1]] += (column[order[2:]] - column[order[:-2]]) / ends
+    return distance
+
+
+PROMOTIONS: dict[str, Promotion] = {
+    "known-cost": Promotion("stops what can't reach the front at its known cost", _known_cost),
+    "asha": Promotion("asynchronous successive halving, non-dominated sorting", _asha),
+    "none": Promotion("every candidate goes through all rungs", _none),
+}
+"""Name to rule."""
