@@ -189,6 +189,8 @@ def show(
     from nas.subjects import find_subject, view
     from studies.store import open_store
 
+    if code and as_json:
+        raise ValueError("--code and --json exclude each other; give one of them")
     subject = find_subject(network, study, storage)
     at = view([subject], resolution, channels, classes)
     at.graph(subject)
@@ -231,11 +233,14 @@ def compare(
     """Compare networks: parameters, computation, memory, receptive field, latency, roofline."""
     from nas import compare as compared
     from nas.subjects import find_subject, view
+    from nas.tables import check_directory
     from search_space.analysis.hardware import read
 
+    if html is not None:
+        check_directory(html, "page")
     subjects = [find_subject(network, study, storage) for network in networks]
     at = view(subjects, resolution, channels, classes)
-    machine = read(hardware) if hardware else None
+    machine = read(hardware) if hardware is not None else None
     found = compared.compare(subjects, at, machine, latency)
     if html is not None:
         compared.write_page(found, at, machine, html)

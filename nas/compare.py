@@ -10,10 +10,11 @@ from rich.text import Text
 
 from nas.subjects import Subject, View
 from nas.tables import new_table, write_text
-from search_space.analysis.comparison import folklore
+from search_space.analysis.comparison import folklore, on_a_chip, size
 from search_space.analysis.hardware import Hardware
 from search_space.analysis.measures import Measures, measure
 from search_space.analysis.roofline import Roofline, roofline
+from search_space.cost import graph_cost
 from search_space.graph import Sequence as Graph
 from search_space.graph import Shape
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 BATCH = 32
 """Images of the batch whose latency is measured beside that of one image."""
+
+MOST_BYTES = 2 * 10**9
+"""Of that batch's activations; where images are large, the batch is smaller."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +60,16 @@ def compare(
 def _latencies(graph: Graph, shape: Shape) -> "tuple[Latency, ...]":
     from nas.latency import measure_latency
 
-    return tuple(measure_latency(graph, shape, batch) for batch in (1, BATCH))
+    batch = max(1, min(BATCH, MOST_BYTES // graph_cost(graph, shape).activation_bytes))
+    return tuple(measure_latency(graph, shape, count) for count in (1, batch))
 
 
-def sentences(compared: Sequence[Compared]) -> list[str]:
-    """What the figures say of how these networks compare; nothing of a single one."""
-    return folklore({one.name: one.measures for one in compared}) if len(compared) > 1 else []
+def sentences(compared: Sequence[Compared], hardware: Hardware | None) -> list[str]:
+    """What the figures say: how these networks compare, and what they mean for the hardware."""
+    measured = {one.name: one.measures for one in compared}
+    said = folklore(measured) if len(compared) > 1 else []
+    roofs = {one.name: one.roofline for one in compared if one.roofline}
+    return said + (on_a_chip(measured, roofs, hardware) if hardware else [])
 
 
 def to_json(compared: Sequence[Compared], view: View, hardware: Hardware | None) -> dict[str, Any]:
@@ -72,7 +80,7 @@ def to_json(compared: Sequence[Compared], view: View, hardware: Hardware | None)
         "classes": view.classes,
         "networks": [_network_json(one) for one in compared],
         "hardware": asdict(hardware) if hardware else None,
-        "sentences": sentences(compared),
+        "sentences": sentences(compared, hardware),
     }
 
 
@@ -107,17 +115,17 @@ def measure_rows(compared: Sequence[Compared]) -> list[tuple[str, ...]]:
         ("receptive field", lambda one: "{} x {}".format(*one.measures.receptive_field)),
         ("depth", lambda one: f"{one.measures.depth} layers"),
     ]
-    timed = [
-        (f"{latency.batch} image{'s' * (latency.batch > 1)}, {latency.device}", place)
-        for place, latency in enumerate(compared[0].latencies)
-    ]
-    return [(name, *map(words, compared)) for name, words in rows] + [
-        (name, *(_latency(one.latencies[place]) for one in compared)) for name, place in timed
-    ]
+    if compared[0].latencies:
+        where = compared[0].latencies[0].device
+        where = "one thread, CPU time" if where == "cpu" else where
+        rows.append((f"1 image, {where}", lambda one: _latency(one.latencies[0])))
+        rows.append((f"a batch, {where}", lambda one: _latency(one.latencies[1])))
+    return [(name, *map(words, compared)) for name, words in rows]
 
 
 def _latency(latency: "Latency") -> str:
-    return f"{span(latency.median)} ({span(latency.low)} to {span(latency.high)})"
+    count = f"{latency.batch}: " if latency.batch > 1 else ""
+    return f"{count}{span(latency.median)} ({span(latency.low)} to {span(latency.high)})"
 
 
 def share_rows(compared: Sequence[Compared]) -> list[tuple[str, ...]]:
@@ -187,12 +195,12 @@ def print_compared(compared: Sequence[Compared], view: View, hardware: Hardware 
     title = "Share of the parameters / of the FLOPs by kind of layer"
     _print(console, title, ["", *names], share_rows(compared))
     if hardware:
-        title = f"On {hardware.name}: ridge at {hardware.ridge:,.1f} FLOPs per byte"
+        title = f"On {hardware.name}: ridge at {hardware.ridge:.3g} FLOPs per byte"
         _print(console, title, ["", *names], roofline_rows(compared))
         if len(compared) == 1 and compared[0].roofline:
             _print(console, "Layer by layer", LAYER_HEADER, layer_rows(compared[0].roofline))
         console.print(Text(f"source: {hardware.source}\n"))
-    for sentence in sentences(compared):
+    for sentence in sentences(compared, hardware):
         console.print(Text(sentence))
 
 
@@ -220,7 +228,7 @@ def write_page(
     shape = "x".join(map(str, view.shape))
     caption = f"Measured on {shape} images, {view.classes} classes"
     tables.append(PageTable(caption, ("", *names), tuple(measure_rows(compared))))
-    notes = sentences(compared)
+    notes = sentences(compared, hardware)
     if hardware:
         spots = [
             Spot(
@@ -251,15 +259,6 @@ def write_page(
             tables.append(PageTable(caption, LAYER_HEADER, tuple(layer_rows(one.roofline))))
     heading = f"{', '.join(names)} at {view.shape[1]}x{view.shape[2]}"
     write_text(path, page_html(heading, figures, notes, tables), "page")
-
-
-def size(count: int) -> str:
-    """Bytes in words, in decimal units."""
-    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= factor:
-            number = count / factor
-            return f"{number:.3g} {unit}" if number < 999.5 else f"{number:,.0f} {unit}"
-    return f"{count} bytes"
 
 
 def span(seconds: float) -> str:

@@ -10,11 +10,11 @@ from nas.threads import one_thread
 from search_space.graph import Node, Shape
 from search_space.network import module
 
-WARM_UP = 5
-RUNS = (15, 400)
+WARM_UP = 2
+RUNS = (3, 400)
 """Least and most runs; between them ``SECONDS`` decides."""
 
-SECONDS = 0.4
+SECONDS = 0.5
 
 
 class Latency(NamedTuple):

@@ -24,8 +24,10 @@ def short_time(name: str, text: str) -> float:
     """Seconds of ``5ms``, ``200us``, ``0.01s``; ValueError on anything else, and on 0."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(us|ms|s)", text.strip().lower())
     seconds = float(match[1]) * {"us": 1e-6, "ms": 1e-3, "s": 1.0}[match[2]] if match else 0.0
-    if not 0 < seconds <= 3600:
-        raise ValueError(f"{name} is {text!r}; give a time above 0 such as 500us, 2.5ms or 1s")
+    if not 1e-9 <= seconds <= 3600:
+        raise ValueError(
+            f"{name} is {text!r}; give a time such as 500us, 2.5ms or 1s, up to an hour"
+        )
     return seconds
 
 

@@ -107,8 +107,10 @@ def settings_of(asked: Asked) -> Settings:
         max_params=_limit("--max-params", asked.max_params),
         max_flops=_limit("--max-flops", asked.max_flops),
         max_activation_bytes=_limit("--max-activation-bytes", asked.max_activation_bytes),
-        max_latency=short_time("--max-latency", asked.max_latency) if asked.max_latency else None,
-        start_from=names(asked.start_from) if asked.start_from else (),
+        max_latency=short_time("--max-latency", asked.max_latency)
+        if asked.max_latency is not None
+        else None,
+        start_from=names(asked.start_from) if asked.start_from is not None else (),
     )
 
 

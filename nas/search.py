@@ -53,7 +53,9 @@ def open_study(store: Store, name: str, settings: Settings) -> optuna.Study:
     sampler = seeded(settings.sampler, settings.seed, len(settings.start_from))
     if name in store.study_names():
         known = store.study(name)
-        differing = differences(known["settings"], settings.to_json())
+        # What an earlier version stored, in this version's words.
+        stored = Settings.from_json(known["settings"]).to_json()
+        differing = differences(stored, settings.to_json())
         differing += differences(known["versions"], versions(), "version of ")
         if differing:
             raise StoreError(

@@ -1,6 +1,7 @@
 """What a command was pointed to: a network of the catalog, a trial of a study, or a JSON file."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +75,7 @@ def find_subject(text: str, study: str, storage: str) -> Subject:
         return catalog_subject(text)
     if text.isdecimal():
         return trial_subject(open_store(storage), study, int(text))
-    if text.endswith(".json") or Path(text).is_file():
+    if text.endswith(".json") or os.path.exists(text):
         return _file_subject(Path(text))
     try:
         return catalog_subject(text)
@@ -112,19 +113,31 @@ def _subject(
 def _file_subject(path: Path) -> Subject:
     """A candidate's or an architecture's JSON, alone or as `nas show --json` prints it."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ValueError(f"{path} can't be read: {error.strerror}") from None
-    except ValueError as error:  # no JSON, or no UTF-8
+    except (ValueError, RecursionError) as error:  # no JSON, or no UTF-8
         raise ValueError(f"{path} is not JSON: {error}") from None
     try:
-        return _subject(str(path), _candidate(data))
+        return _subject(str(path), _candidate(data), _image(data))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: {error}") from None
 
 
+def _image(data: Any) -> Shape:
+    """The image that `nas show --json` was asked about, where the file is its output."""
+    if not isinstance(data, Mapping) or "candidate" not in data:
+        return SMALL
+    channels, side = data.get("channels", SMALL[0]), data.get("resolution", SMALL[1])
+    check_range("channels", channels, 1, MOST_CHANNELS)
+    check_range("resolution", side, *RESOLUTIONS)
+    return channels, side, side
+
+
 def _candidate(data: Any) -> Candidate:
     if isinstance(data, Mapping) and "candidate" in data:
+        if data["candidate"] is None:
+            raise ValueError("its network is a layer graph only, which has no candidate")
         return Candidate.from_json(data["candidate"])
     if isinstance(data, Mapping) and "stem" in data:
         return Candidate(Architecture.from_json(data))

@@ -52,10 +52,10 @@ def front_json(results: Results) -> dict[str, Any]:
 def _result_json(axes: Sequence[Axis], result: Result) -> dict[str, Any]:
     known = {"params": result.params, "flops": result.flops}
     values = dict(zip((axis.name for axis in axes), result.values, strict=True))
-    whole = {name: int(value) for name, value in values.items() if name in known}
+    whole = {axis.name for axis in axes if axis.unit in ("parameters", "FLOPs", "bytes")}
     return {
         "trial": result.number,
-        "values": values | whole,
+        "values": {n: int(value) if n in whole else value for n, value in values.items()},
         **known,
         "key": result.key,
         "architecture": result.text,
@@ -73,10 +73,17 @@ def write_page(results: Results, path: Path) -> None:
     write_text(path, page_html(heading, [figure], [note]), "plot")
 
 
+def check_directory(path: Path, what: str) -> None:
+    """ValueError where a file can't be written for want of its directory, before work begins."""
+    if not path.parent.is_dir():
+        raise ValueError(f"{what} {path} can't be written: there is no directory {path.parent}")
+
+
 def write_text(path: Path, text: str, what: str) -> None:
     """Write a file; ValueError where that can't be done."""
+    content = text.encode("utf-8", "replace")
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(content)
     except OSError as error:
         raise ValueError(f"{what} {path} can't be written: {error.strerror}") from None
 
@@ -124,6 +131,9 @@ def print_trial(
     console.print(f"trial {trial.number}: {trial.state.name.lower()}", highlight=False)
     for axis, value in zip(axes, trial.values or (), strict=False):
         console.print(f"  {axis.name}: {value_words(axis, value)}", highlight=False)
+    for name, excess in trial.constraints.items():
+        if excess > 0:
+            console.print(f"  over the limit of {name} by {excess:.1%}", highlight=False)
     if "failure" in known:
         console.print(Text(f"  reason: {known['failure']}"))
     console.print(Text(f"  key: {known['key']}\n  architecture: {known['architecture']}\n"))

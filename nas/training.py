@@ -69,16 +69,19 @@ class ShortRun(pl.LightningModule):
         return logits
 
     def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
-        """The smoothed loss of a batch; raises DivergedError at once where it isn't finite."""
+        """The smoothed loss of a batch; raises DivergedError at once where it isn't finite.
+
+        The losses of auxiliary heads are added, with their weights; the curve is without them.
+        """
         pixels, labels = batch
         logits = self(pixels).float()
         loss = self._smoothed(logits, labels)
+        value = float(loss.detach())
         for head in self.auxiliary:
             assert head.logits is not None, "an auxiliary head is set in every training step"
             loss = loss + head.weight * self._smoothed(head.logits.float(), labels)
             head.logits = None
-        value = float(loss.detach())
-        if not abs(value) < float("inf"):
+        if not abs(float(loss.detach())) < float("inf"):
             raise DivergedError(f"the training loss is {value} after {self._seen:,} images")
         count = len(labels)
         correct = int((logits.detach().argmax(1) == labels).sum())

@@ -10,7 +10,7 @@ asymmetric, a pooling kind without a pool branch) is set to its default on const
 .. [He2016] K. He et al., Identity Mappings in Deep Residual Networks, ECCV 2016.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from search_space.checks import check_choice, check_range, check_type
 from search_space.factorization import FACTORIZATIONS
@@ -166,13 +166,23 @@ class Stage(Record):
                 check_range("stage reduction_widths", width, 1, 4096)
 
 
+def doubling(inputs: int) -> tuple[int, int, int, int]:
+    """Widths of an inception reduction that doubles ``inputs`` channels, half in each branch."""
+    if inputs < 2:
+        raise ValueError(f"an inception reduction has {inputs} input channels; it needs at least 2")
+    width = inputs // 2
+    reduce = max(1, width // 2)
+    return reduce, width, reduce, width
+
+
 @dataclass(frozen=True)
 class Details(Record):
     """What implementations of one paper do differently; the search always has the defaults.
 
     ``bias``: convolutions have a bias although a batch norm stands beside them. ``pool_norm``: a
     batch norm follows the pooling of the pool branch too. ``norm_eps`` is added to the variance.
-    ``unpadded_pools``: max-pools that halve have no padding and round up, as Caffe's do.
+    ``unpadded_pools``: max-pools that halve have no padding and round up, as Caffe's do (not the
+    one inside an inception reduction, whose other branches are padded).
     """
 
     bias: bool = False
@@ -250,13 +260,14 @@ class Architecture(Record):
             raise ValueError("auxiliary heads must be in the order of their blocks, one a block")
 
     def _drop_what_changes_nothing(self) -> None:
+        self._drop_usual_reduction_widths()
         details = self.details
         if details == Details():
             return
         after = self.norm == "conv-bn-relu"
         pools = any(block.width_pool for stage in self.stages for block in stage.blocks)
-        reductions = {stage.reduction for stage in self.stages} & {"max-pool", "max-pool-2x2"}
-        halves = self.stem.pool or self.stem.second is not None or bool(reductions)
+        halves = self.stem.pool or self.stem.second is not None
+        halves = halves or any(stage.reduction == "max-pool" for stage in self.stages)
         normed = self.norm != "none"
         kept = Details(
             bias=details.bias and normed,
@@ -265,6 +276,23 @@ class Architecture(Record):
             unpadded_pools=details.unpadded_pools and halves,
         )
         object.__setattr__(self, "details", kept)
+
+    def _drop_usual_reduction_widths(self) -> None:
+        if all(stage.reduction_widths is None for stage in self.stages):
+            return
+        width = self.stem.second[1] if self.stem.second else self.stem.width
+        stages = []
+        for stage in self.stages:
+            widths = stage.reduction_widths
+            if widths is not None and width >= 2 and widths == doubling(width):
+                stage = replace(stage, reduction_widths=None)
+            if stage.reduction == "inception":
+                widths = widths or doubling(width)
+                width += widths[1] + widths[3]
+            for block in stage.blocks:
+                width = width if block.residual == "block" else block.width
+            stages.append(stage)
+        object.__setattr__(self, "stages", tuple(stages))
 
 
 @dataclass(frozen=True)

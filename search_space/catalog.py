@@ -121,11 +121,11 @@ def _bn_inception() -> Architecture:
 def _inception_28() -> Architecture:
     """Designed for 28x28; see its words in the catalog and the measured comparison in the README.
 
-    Stem: one cheap 3x3 at full resolution, because a 28x28 image has no pixels to give away and
-    most of GoogLeNet-28's FLOPs are its stem's 64 and 192 channels on large maps. Body: widths
-    double as maps halve (28, 14, 7), so every stage costs about the same; 5x5 as two 3x3; batch
-    norm, without which short runs lose most. Head: a 7x7 map of 256 channels, averaged, so that
-    the last convolutions still see neighbours and the linear layer stays small.
+    Stem: one cheap 3x3 at full resolution, because a 28x28 image has no pixels to give away, and
+    googlenet-28's stem of 64 and 192 channels takes 24 % of its FLOPs. Body: widths double as maps
+    halve (28, 14, 7), for 20, 40 and 40 % of the FLOPs; 5x5 as two 3x3 after the first stage;
+    batch norm, without which short runs learn slowly. Head: a 7x7 map of 256 channels, averaged, so
+    that the last convolutions still see neighbours and the linear layer stays small.
     """
     stages = (
         Stage((Block(16, 16, 32, 8, 8, 8),)),

@@ -10,6 +10,7 @@ from search_space.graph import (
     Concat,
     Layer,
     Node,
+    Pool,
     ReLU,
     Sequence,
     Shape,
@@ -18,6 +19,7 @@ from search_space.graph import (
 )
 
 FLOAT32_BYTES = 4
+INDEX_BYTES = 8
 
 
 class Cost(NamedTuple):
@@ -28,7 +30,8 @@ class Cost(NamedTuple):
     ``activation_bytes`` is the most that float32 activations hold at one moment as torch runs the
     module in evaluation: a layer's input and output, branches that wait for their concatenation,
     and the input of every node around the layer, the image among them; ReLU overwrites its input
-    where nobody else needs it.
+    where nobody else needs it. A max-pool holds the int64 indices of its output too, as torch's
+    does on a CPU. Scratch memory inside a layer's kernel is not counted.
     """
 
     output: Shape
@@ -66,6 +69,8 @@ def _fold(node: Node, shape: Shape, owned: bool) -> Cost:
         output = node.output(shape)
         in_place = node.passes or (owned and isinstance(node, ReLU))
         peak = tensor_bytes(shape) + (0 if in_place else tensor_bytes(output))
+        if isinstance(node, Pool) and node.mode == "max":
+            peak += INDEX_BYTES * output[0] * output[1] * output[2]
         return Cost(output, node.params, node.flops(output), peak)
     if isinstance(node, Sequence):
         return _fold_sequence(node, shape, owned)

@@ -9,7 +9,14 @@
 from functools import lru_cache
 from typing import NamedTuple
 
-from search_space.architecture import Architecture, Block, Details, Stage, Stem
+from search_space.architecture import (
+    Architecture,
+    Block,
+    Details,
+    Stage,
+    Stem,
+    doubling,
+)
 from search_space.factorization import FACTORIZATIONS
 from search_space.graph import (
     IDENTITY,
@@ -146,18 +153,9 @@ def _stem(stem: Stem, channels: int, style: Style) -> Sequence:
 def _reduction(stage: Stage, width: int, style: Style) -> tuple[Node, int]:
     """What halves the maps before ``stage``, and the width that it makes of ``width``."""
     if stage.reduction == "inception":
-        widths = stage.reduction_widths or _doubling(width)
+        widths = stage.reduction_widths or doubling(width)
         return _inception_reduction(width, widths, style), width + widths[1] + widths[3]
     return _halving(style, 2 if stage.reduction == "max-pool-2x2" else 3), width
-
-
-def _doubling(inputs: int) -> tuple[int, int, int, int]:
-    """Branches of half the input's width each, so the whole is twice as wide."""
-    if inputs < 2:
-        raise ValueError(f"an inception reduction has {inputs} input channels; it needs at least 2")
-    width = inputs // 2
-    reduce = max(1, width // 2)
-    return reduce, width, reduce, width
 
 
 @lru_cache(maxsize=1024)

@@ -23,6 +23,8 @@ class Record:
             value = getattr(self, spec.name)
             if value == spec.default:
                 continue
+            if spec.type is float:
+                value = float(value)  # 1 and 1.0 are equal, so they must read the same
             if isinstance(value, Record):
                 value = value.to_json()
             elif isinstance(value, tuple):

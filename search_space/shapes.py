@@ -1,5 +1,6 @@
 """Which resolutions a network runs at, and what is left of the image before its head."""
 
+from bisect import bisect_left
 from collections.abc import Callable
 
 from search_space.graph import GlobalPool, Linear, Node, Shape, ShapeError
@@ -25,15 +26,18 @@ def smallest(network: AtResolution, channels: int, extent: int = 1) -> int | Non
 
     In pixels; None where none up to 1,024 does.
     """
-    for resolution in range(1, LARGEST + 1):
+
+    def enough(resolution: int) -> bool:
         image = (channels, resolution, resolution)
         try:
             _, height, width = last_map(network(resolution), image)
         except ShapeError:
-            continue
-        if min(height, width) >= extent:
-            return resolution
-    return None
+            return False
+        return min(height, width) >= extent
+
+    # What is enough stays enough on larger images: no layer makes a smaller map of a larger one.
+    found = bisect_left(range(1, LARGEST + 1), True, key=enough)
+    return found + 1 if found < LARGEST else None
 
 
 def check_runs(network: AtResolution, name: str, shape: Shape) -> None:

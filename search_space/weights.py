@@ -25,6 +25,8 @@ def from_torchvision(weights: Mapping[str, Weight]) -> dict[str, Weight]:
     """``weights``, a state dict of torchvision's GoogLeNet, with our names.
 
     Weights of its auxiliary heads are left out. ValueError on any other name that it hasn't.
+    torchvision's pretrained network rescales its images first (``transform_input``), which ours
+    doesn't: give it pixels of 0..1 as 2x - 1.
     """
     names = STEM | {
         f"inception{number}{letter}.{branch}": f"{stage}.block{index}.{ours}"

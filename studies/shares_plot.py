@@ -48,6 +48,7 @@ def shares_figure(networks: Mapping[str, Shares], title: str = "") -> go.Figure:
                 title_text=f"share of {what}", tickformat="~%", range=(0, 1), row=1, col=view + 1
             )
     figure.update_yaxes(autorange="reversed", automargin=True)
+    figure.update_yaxes(showticklabels=False, col=2)
     figure.update_layout(barmode="stack")
     return styled(figure, title)
 

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from itertools import combinations
 
+from search_space.analysis.hardware import Hardware
 from search_space.analysis.measures import Measures
+from search_space.analysis.roofline import Roofline
 
 ALIKE = 1.05
 """Counts within this factor of each other are called about equal."""
@@ -38,6 +40,49 @@ def folklore(measured: Mapping[str, Measures]) -> list[str]:
             "its input."
         )
     return sentences
+
+
+def on_a_chip(
+    measured: Mapping[str, Measures], roofs: Mapping[str, Roofline], hardware: Hardware
+) -> list[str]:
+    """What the networks mean for a chip, a sentence or two each: memory, bandwidth, energy.
+
+    Then which few kernels do most of their work, for whoever builds units for them.
+    """
+    room = size(hardware.on_chip_bytes)
+    sentences = []
+    for name, roof in roofs.items():
+        weights = roof.on_chip_total - roof.on_chip_activations
+        needs = f"{size(weights)} of weights and {size(roof.on_chip_activations)} of activations"
+        fits = "fit" if roof.total_fits else "do not fit"
+        sentence = f"{name}'s {needs} {fits} into {room} on the chip"
+        if roof.activations_fit and not roof.total_fits:
+            sentence += ", its activations alone do"
+        saved = 1 - roof.on_chip_energy / roof.energy if roof.energy else 0.0
+        sentences.append(
+            f"{sentence}; {_percent(roof.memory_share)} of its least latency waits for memory, and "
+            f"activations that stay on the chip save {_percent(saved)} of the energy."
+        )
+    busiest = {
+        name: sorted(measured[name].shares.items(), key=lambda item: -item[1][1])[:2]
+        for name in roofs
+    }
+    places = [
+        f"{_percent(sum(share for _, (_, share) in top))} of {name}'s multiply-adds are in its "
+        f"{' and '.join(_plural(kind) for kind, _ in top)}"
+        for name, top in busiest.items()
+    ]
+    whom = "it" if len(roofs) == 1 else "them"
+    return [*sentences, f"{'; '.join(places)}: units for these kernels serve {whom} best."]
+
+
+def size(count: int) -> str:
+    """Bytes in words, in decimal units."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= factor:
+            number = count / factor
+            return f"{number:.3g} {unit}" if number < 999.5 else f"{number:,.0f} {unit}"
+    return f"{count} bytes"
 
 
 def _pairs(measured: Mapping[str, Measures]) -> list[tuple[str, str]]:

@@ -39,7 +39,10 @@ def add_relu(path, shortcut):
     "sequence": '''\
 def sequence(layers):
     """The layers one after the other, under their names."""
-    return nn.Sequential(OrderedDict(layers))
+    network = nn.Sequential()
+    for name, layer in layers.items():
+        network.add_module(name, layer)
+    return network
 ''',
     "Concat": '''\
 class Concat(nn.ModuleDict):

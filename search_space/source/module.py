@@ -42,7 +42,7 @@ from search_space.source.bricks import (
     using,
 )
 
-RESERVED = {*UNITS, *HELPERS, "Network", "OrderedDict", "torch", "nn", *dir(builtins)}
+RESERVED = {*UNITS, *HELPERS, "Network", "torch", "nn", *dir(builtins)}
 
 PATHS = ("path", "shortcut")
 
@@ -115,9 +115,8 @@ def _inert(title: str) -> str:
 
 
 def _imports(module: Module) -> list[str]:
-    ordered = ["from collections import OrderedDict", ""] if "sequence" in module.helpers else []
     torch = ["import torch"] if "Concat" in module.helpers else []
-    return [*ordered, *torch, "from torch import nn"]
+    return [*torch, "from torch import nn"]
 
 
 def _text(size: Size, between: str = "x") -> str:

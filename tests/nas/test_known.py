@@ -6,6 +6,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+import sqlalchemy as sa
 from optuna.trial import TrialState
 
 from nas import latency
@@ -19,6 +20,7 @@ from search_space.catalog import candidate
 from search_space.cost import cost
 from search_space.expand import expand
 from studies.results import Results
+from studies.schema import STUDIES
 from studies.store import Store, StoreError, open_store
 
 # Optuna's own samplers say so of themselves; it is not about how we call them
@@ -82,6 +84,16 @@ def test_a_study_keeps_what_it_started_from(store: Store, tiny_settings: Setting
     bring(store, replace(tiny_settings, start_from=STARTS), 3)
     with pytest.raises(StoreError, match="start_from: the study has"):
         open_study(store, "s", tiny_settings)
+
+
+def test_a_study_of_an_earlier_version_continues(store: Store, tiny_settings: Settings) -> None:
+    bring(store, tiny_settings, 2)
+    stored = tiny_settings.to_json()
+    for name in ("max_activation_bytes", "max_latency", "start_from"):
+        del stored[name]
+    with store.transaction() as connection:
+        connection.execute(sa.update(STUDIES).values(settings=stored))
+    assert len(bring(store, tiny_settings, 4).completed) == 4
 
 
 def test_only_candidates_can_be_started_from(tiny_settings: Settings) -> None:

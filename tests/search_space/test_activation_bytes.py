@@ -71,7 +71,9 @@ GRAPHS: dict[str, tuple[Node, int]] = {
         sequence(one(3), sequence(one(1, 3), one(9), one(1, 9))),
         64 + 192 + 64 + 576,
     ),
-    "pooling: small output": (sequence(pool("max", 2), one(2)), 64 + 16 + 32),
+    "pooling: small output": (sequence(pool("avg", 2), one(2)), 64 + 16 + 32),
+    "max-pooling: its indices for a moment": (sequence(pool("max", 2), one(2)), 64 + 16 + 32),
+    "max-pooling: its indices at the peak": (pool("max", 1), 64 + 64 + 128),
     "flatten: no copy": (sequence(flatten(), linear(16, 2)), 64 + 8),
     "head": (sequence(global_pool(), linear(1, 10)), 64 + 4 + 40),
     "concat: branches and a copy of them": (concat(one(2), one(2)), 64 + 128 + 128 + 256),
@@ -90,10 +92,7 @@ GRAPHS: dict[str, tuple[Node, int]] = {
 
 
 class Alive(TorchDispatchMode):
-    """The most bytes that float tensors hold at once, besides those of ``network`` itself.
-
-    The int64 indices that torch's max-pool makes for a backward pass, and drops, are none.
-    """
+    """The most bytes that tensors hold at once, besides those of ``network`` itself."""
 
     def __init__(self, network: torch.nn.Module, image: torch.Tensor) -> None:
         super().__init__()
@@ -105,7 +104,7 @@ class Alive(TorchDispatchMode):
 
     def _seen(self, tensors: Any) -> None:
         for tensor in tree_leaves(tensors):
-            if isinstance(tensor, torch.Tensor) and tensor.is_floating_point():
+            if isinstance(tensor, torch.Tensor):
                 storage = tensor.untyped_storage()
                 weak = StorageWeakRef(storage)
                 if weak.cdata not in self.own:
@@ -166,7 +165,7 @@ def test_any_architecture_as_measured(
     assert measured(graph, shape) == expected
 
 
-def test_googlenet_peaks_at_its_second_concatenation(googlenet: Architecture) -> None:
-    # The image, the stage's and the block's input, the branches of 3b, and their concatenation.
-    expected = 4 * (3 * 224 * 224 + (192 + 256 + 480 + 480) * 28 * 28)
+def test_googlenet_peaks_at_its_first_pooling(googlenet: Architecture) -> None:
+    # The image, the first convolution's output, and what is pooled of it, with its indices.
+    expected = 4 * (3 * 224 * 224 + 64 * 112 * 112 + 3 * 64 * 56 * 56)
     assert graph_cost(expand(googlenet, 3), (3, 224, 224)).activation_bytes == expected

@@ -184,6 +184,22 @@ def test_torchvisions_weights_give_torchvisions_outputs(
     assert before.keys() == theirs.state_dict().keys()
 
 
+@torch.no_grad()
+def test_pretrained_images_are_given_as_two_x_minus_one(torchvision_googlenet: Any) -> None:
+    theirs = torchvision_googlenet.eval()
+    mine = ours_with(theirs.state_dict()).eval()
+    pixels = torch.rand(2, 3, 65, 65, generator=torch.Generator().manual_seed(2))
+    mean, std = (
+        torch.tensor(v)[:, None, None] for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    )
+    theirs.transform_input = True
+    try:
+        expected = theirs((pixels - mean) / std)
+    finally:
+        theirs.transform_input = False
+    torch.testing.assert_close(mine(2 * pixels - 1), expected, rtol=1e-4, atol=1e-5)
+
+
 def test_torchvisions_auxiliary_weights_are_left_out_and_others_refused() -> None:
     assert from_torchvision({"aux1.fc1.weight": 1, "fc.bias": 2}) == {"head.linear.1.bias": 2}
     with pytest.raises(ValueError, match=r"weight 'layer1\.0\.weight' is not of torchvision's"):

@@ -52,7 +52,7 @@ def test_a_small_graph_by_hand() -> None:
         macs=16 * 2 * 9 + 6,
         flops=2 * (288 + 6),
         weight_bytes=4 * 29,
-        activation_bytes=4 * (64 + 32 + 8),
+        activation_bytes=4 * (64 + 32 + 8) + 8 * 8,  # the max-pool with its indices
         moved_bytes=4 * ((64 + 20 + 32) + (32 + 8) + (8 + 2) + (2 + 9 + 3)),
         intensity=588 / 720,
         shares={"conv 3x3": (20 / 29, 288 / 294), "linear": (9 / 29, 6 / 294)},

@@ -30,18 +30,14 @@ SIZES = {"alexnet": 96, "nin": 96}
 
 
 def loaded(text: str) -> Any:
-    """The written network, run where nothing but torch and collections can be imported."""
+    """The written network, run where nothing but torch can be imported."""
     tree = ast.parse(text)
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
-            assert ast.unparse(node) in {
-                "import torch",
-                "from torch import nn",
-                "from collections import OrderedDict",
-            }
+            assert ast.unparse(node) in {"import torch", "from torch import nn"}
 
     def guarded(name: str, *rest: Any) -> Any:
-        assert name in {"torch", "collections"}, f"imports {name}"
+        assert name == "torch", f"imports {name}"
         return __import__(name, *rest)
 
     namespace: dict[str, Any] = {"__builtins__": {**vars(builtins), "__import__": guarded}}

@@ -4,8 +4,6 @@ Input [N, 1, 16, 16], output [N, 3]; sizes below are without N.
 4,107 parameters, 420,574 multiply-adds (MACs) an image.
 """
 
-from collections import OrderedDict
-
 import torch
 from torch import nn
 
@@ -151,7 +149,10 @@ def add_relu(path, shortcut):
 
 def sequence(layers):
     """The layers one after the other, under their names."""
-    return nn.Sequential(OrderedDict(layers))
+    network = nn.Sequential()
+    for name, layer in layers.items():
+        network.add_module(name, layer)
+    return network
 
 
 class Concat(nn.ModuleDict):
