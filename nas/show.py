@@ -1,7 +1,7 @@
 """The commands `nas show` and `nas shapes`: one network, layer by layer or stage by stage."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
@@ -17,6 +17,9 @@ from search_space.shapes import last_map, smallest
 from search_space.words import describe
 from studies.results import trial_of
 from studies.store import Store
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
 
 
 def write_svg(subject: Subject, view: View, path: Path) -> None:
@@ -62,7 +65,7 @@ def trial_json(store: Store, study: str, subject: Subject) -> dict[str, Any]:
     assert subject.trial is not None
     assert subject.candidate is not None
     found = trial_of(store, study, subject.trial)
-    evaluation = _evaluation(store, study, subject)
+    evaluation = _evaluation(store, study, subject, found)
     names = [axis.name for axis in store.axes(study)]
     return {
         "trial": found.number,
@@ -74,10 +77,14 @@ def trial_json(store: Store, study: str, subject: Subject) -> dict[str, Any]:
     }
 
 
-def _evaluation(store: Store, study: str, subject: Subject) -> dict[str, Any] | None:
+def _evaluation(
+    store: Store, study: str, subject: Subject, found: "FrozenTrial"
+) -> dict[str, Any] | None:
+    """What is stored of the highest rung that the trial has been at."""
     assert subject.candidate is not None
     settings = Settings.from_json(store.study(study)["settings"])
-    return store.evaluation(settings.request(subject.candidate).identity())
+    rung = len(found.user_attrs.get("rungs", settings.budgets)) - 1
+    return store.evaluation(settings.request(subject.candidate, rung=rung).identity())
 
 
 def print_trial(store: Store, study: str, subject: Subject, view: View, depth: int) -> None:
@@ -85,7 +92,9 @@ def print_trial(store: Store, study: str, subject: Subject, view: View, depth: i
     assert subject.trial is not None
     found = trial_of(store, study, subject.trial)
     layers = table(view.graph(subject), view.shape, depth)
-    tables.print_trial(found, store.axes(study), _evaluation(store, study, subject), layers)
+    evaluation = _evaluation(store, study, subject, found)
+    budgets = Settings.from_json(store.study(study)["settings"]).budgets
+    tables.print_trial(found, store.axes(study), budgets, evaluation, layers)
 
 
 def print_network(subject: Subject, view: View, depth: int) -> None:

@@ -123,14 +123,22 @@ def study_json(results: Results, row: dict[str, Any]) -> dict[str, Any]:
 
 
 def print_trial(
-    trial: "FrozenTrial", axes: Sequence[Axis], evaluation: dict[str, Any] | None, layers: str
+    trial: "FrozenTrial",
+    axes: Sequence[Axis],
+    budgets: Sequence[int],
+    evaluation: dict[str, Any] | None,
+    layers: str,
 ) -> None:
-    """A trial in full: state, values, candidate, layers, learning curve."""
+    """A trial in full: state, values, rungs, candidate, layers, learning curve."""
     console = Console(soft_wrap=True)
     known = trial.user_attrs
     console.print(f"trial {trial.number}: {trial.state.name.lower()}", highlight=False)
     for axis, value in zip(axes, trial.values or (), strict=False):
         console.print(f"  {axis.name}: {value_words(axis, value)}", highlight=False)
+    for budget, accuracy in zip(budgets, known.get("rungs", ()), strict=False):
+        console.print(f"  accuracy at {budget:,} images: {accuracy:.2%}", highlight=False)
+    if "stopped" in known:
+        console.print(f"  stopped {known['stopped']}", highlight=False)
     for name, excess in trial.constraints.items():
         if excess > 0:
             console.print(f"  over the limit of {name} by {excess:.1%}", highlight=False)

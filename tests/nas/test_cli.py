@@ -52,6 +52,11 @@ BAD = [
     ("--trials 0", "trials is 0; it must be a whole number from 1 to 1e+06"),
     ("--trials many", "Invalid value for '--trials'"),
     ("--budget 10", "budget is 10; it must be a whole number from 128 to 1e+07"),
+    ("--budget 600,200", "budgets is 600,200; they must increase from rung to rung"),
+    ("--budget 1k --rungs 4", "4 rungs that grow by 3 would begin at 37 images"),
+    ("--rungs 0", "rungs is 0; it must be a whole number from 1 to 20"),
+    ("--eta 1", "eta is 1.0; it must be a number from 1.01 to 100"),
+    ("--promotion best", "promotion is 'best'; choose one of: known-cost, asha, none"),
     ("--budget lots", "budget is 'lots'; give a whole number above 0"),
     ("--max-params 0", "--max-params is '0'; give a whole number above 0"),
     ("--max-flops -5", "--max-flops is '-5'; give a whole number above 0"),
@@ -131,7 +136,18 @@ def test_a_study_is_run_shown_continued_and_exported(
         assert "Warning" not in done.stderr
         return done
 
-    options = ["--workers", "0", "--budget", "500", "--space", str(tiny_toml), "--resolution", "12"]
+    options = [
+        "--workers",
+        "0",
+        "--budget",
+        "500",
+        "--rungs",
+        "1",
+        "--space",
+        str(tiny_toml),
+        "--resolution",
+        "12",
+    ]
     first = call("run", "--trials", "3", *options)
     assert "3/3 trials, 0:00 left | 3 done" in first.stderr
     assert "Pareto front of inception" in first.stdout
@@ -169,7 +185,19 @@ def test_a_study_is_run_shown_continued_and_exported(
 def test_a_full_disk_ends_the_run_in_one_line_and_the_study_goes_on_afterwards(
     nas: str, tmp_path: Path, tiny_toml: Path
 ) -> None:
-    command = [nas, "run", "--workers", "0", "--budget", "500", "--resolution", "8", "--quiet"]
+    command = [
+        nas,
+        "run",
+        "--workers",
+        "0",
+        "--budget",
+        "500",
+        "--rungs",
+        "1",
+        "--resolution",
+        "8",
+        "--quiet",
+    ]
     command += ["--space", str(tiny_toml), "--trials"]
     subprocess.run([*command, "2"], cwd=tmp_path, check=True, capture_output=True)
     size = sum(path.stat().st_size for path in tmp_path.glob("nas.db*"))
