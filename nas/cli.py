@@ -54,8 +54,8 @@ def run(
     budget: Annotated[
         str,
         typer.Option(help="Training images at the last rung, or at each, such as 5k,15k,45k."),
-    ] = "45k",
-    rungs: Annotated[int, typer.Option(help="Rungs, if --budget is one number.")] = 3,
+    ] = "20k",
+    rungs: Annotated[int, typer.Option(help="Rungs, if --budget is one number.")] = 1,
     eta: Annotated[float, typer.Option(help="Factor by which budgets grow.")] = 3.0,
     promotion: Annotated[
         str,

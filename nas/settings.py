@@ -18,8 +18,8 @@ BUDGET = (128, 10_000_000)
 CLASSES = 10
 """Of Fashion-MNIST."""
 
-DEFAULT_BUDGETS = (5_000, 15_000, 45_000)
-"""Training images of the rungs; benchmarks/README.md says how well each ranks long runs."""
+DEFAULT_BUDGETS = (20_000,)
+"""Training images of each rung."""
 
 DEFAULT_ETA = 3.0
 LIMITS = ("params", "flops", "activation_bytes", "latency")

@@ -28,7 +28,7 @@ class Runs:
         self.directory = directory
         self.trials = trials
         self.command = [nas, "run", "--trials", str(trials), "--seed", "3", "--budget", "1500"]
-        self.command += ["--resolution", "12", "--space", str(space), *options]
+        self.command += ["--rungs", "2", "--resolution", "12", "--space", str(space), *options]
 
     def start(self) -> "subprocess.Popen[str]":
         return subprocess.Popen(
