@@ -13,7 +13,7 @@ same by sampling).
 import numpy as np
 from scipy.special import ndtr
 
-from studies.pareto import Floats
+from studies.pareto import Floats, front_mask
 
 
 def expected_improvement(
@@ -26,6 +26,7 @@ def expected_improvement(
     first, as has ``reference`` [1 + K]; points that aren't better than it everywhere count nothing.
     """
     front = front[np.all(front < reference, axis=1)]
+    front = front[front_mask(front)]  # what is dominated bounds nothing
     front = front[np.argsort(front[:, 0], kind="stable")]
     edges = np.concatenate([[-np.inf], front[:, 0], reference[:1]])
     below = _expected_excess(mean, std, edges)

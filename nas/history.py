@@ -44,5 +44,6 @@ class History:
         for accuracies in self.accuracies[rung:]:
             highest |= accuracies
         keys = sorted(highest)
-        known = np.array([self.known[key] for key in keys]).reshape(len(keys), -1)
+        width = len(next(iter(self.known.values()), ()))
+        known = np.array([self.known[key] for key in keys]).reshape(len(keys), width)
         return keys, np.array([highest[key] for key in keys]), known

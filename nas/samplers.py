@@ -13,24 +13,30 @@ from nas.seeds import derive
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
+    from nas.settings import Settings
+
 STARTUP_TRIALS = 20
 """Random trials before a model-based sampler has enough to learn from."""
 
 
 class Sampler(NamedTuple):
-    """A sampler's words for the help text, and how to make Optuna's sampler with a seed."""
+    """A sampler's words for the help text, and how to make it with a seed for a study's settings.
+
+    A ``pure`` one proposes by the seed, the trial's number and the study's trials alone.
+    """
 
     words: str
-    make: "Callable[[int], BaseSampler]"
+    make: "Callable[[int, Settings], BaseSampler]"
+    pure: bool = False
 
 
-def _random(seed: int) -> "BaseSampler":
+def _random(seed: int, _settings: "Settings") -> "BaseSampler":
     from optuna.samplers import RandomSampler
 
     return RandomSampler(seed=seed)
 
 
-def _tpe(seed: int) -> "BaseSampler":
+def _tpe(seed: int, _settings: "Settings") -> "BaseSampler":
     from optuna.samplers import TPESampler
 
     return TPESampler(
@@ -43,19 +49,19 @@ def _tpe(seed: int) -> "BaseSampler":
     )
 
 
-def _nsga2(seed: int) -> "BaseSampler":
+def _nsga2(seed: int, _settings: "Settings") -> "BaseSampler":
     from optuna.samplers import NSGAIISampler
 
     return NSGAIISampler(population_size=STARTUP_TRIALS, seed=seed)
 
 
-def _nsga3(seed: int) -> "BaseSampler":
+def _nsga3(seed: int, _settings: "Settings") -> "BaseSampler":
     from optuna.samplers import NSGAIIISampler
 
     return NSGAIIISampler(population_size=STARTUP_TRIALS, seed=seed)
 
 
-def _gp(seed: int) -> "BaseSampler":
+def _gp(seed: int, _settings: "Settings") -> "BaseSampler":
     from optuna.samplers import GPSampler
 
     return GPSampler(
@@ -65,12 +71,21 @@ def _gp(seed: int) -> "BaseSampler":
     )
 
 
+def _ms_ehvi(seed: int, settings: "Settings") -> "BaseSampler":
+    from nas.ms_ehvi import MsEhvi
+
+    return MsEhvi(settings, seed)
+
+
 SAMPLERS: dict[str, Sampler] = {
     "random": Sampler("uniform over each dimension's choices", _random),
     "tpe": Sampler("tree-structured Parzen estimator, multivariate and grouped", _tpe),
     "nsga2": Sampler("genetic, crowding distance", _nsga2),
     "nsga3": Sampler("genetic, reference points", _nsga3),
     "gp": Sampler("Gaussian process, hypervolume improvement; slow from 100 trials on", _gp),
+    "ms-ehvi": Sampler(
+        "expected hypervolume improvement at the exact cost, surrogate for accuracy", _ms_ehvi, True
+    ),
 }
 """Name to sampler."""
 
@@ -98,21 +113,23 @@ class _Proposed:
         return self._get_trials()
 
 
-def seeded(name: str, seed: int, given: int = 0) -> "BaseSampler":
-    """The sampler of that name as a pure function of the seed, the trial's number and the study.
+def seeded(settings: "Settings") -> "BaseSampler":
+    """A study's sampler as a pure function of the seed, the trial's number and the study.
 
-    The first ``given`` trials of the study are not its own, and it learns nothing from them.
+    Trials that begin from the catalog are not its own; Optuna's samplers learn nothing from them.
     """
     from optuna.exceptions import ExperimentalWarning
     from optuna.samplers import BaseGASampler, BaseSampler
 
-    make = SAMPLERS[name].make
+    make, given = SAMPLERS[settings.sampler].make, len(settings.start_from)
+    if SAMPLERS[settings.sampler].pure:
+        return make(settings.seed, settings)
 
     def fresh(*parts: int | str) -> BaseSampler:
         with warnings.catch_warnings():
             # multivariate, group and constant_liar have been experimental since Optuna 2
             warnings.simplefilter("ignore", ExperimentalWarning)
-            return make(derive(seed, *parts))
+            return make(derive(settings.seed, *parts), settings)
 
     def proposed(study: Any) -> Any:
         return _Proposed(study, given) if given else study

@@ -50,7 +50,7 @@ def open_study(store: Store, name: str, settings: Settings) -> optuna.Study:
     """The study of that name, made if it isn't there; StoreError if it is about something else."""
     optuna.logging.set_verbosity(logging.ERROR)
     axes = tuple(OBJECTIVES[objective].axis for objective in settings.objectives)
-    sampler = seeded(settings.sampler, settings.seed, len(settings.start_from))
+    sampler = seeded(settings)
     if name in store.study_names():
         known = store.study(name)
         # What an earlier version stored, in this version's words.

@@ -37,7 +37,7 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 BAD = [
-    ("--sampler best", "sampler is 'best'; choose one of: random, tpe, nsga2, nsga3, gp"),
+    ("--sampler best", "sampler is 'best'; choose one of: random, tpe, nsga2, nsga3, gp, ms-ehvi"),
     ("--objectives accuracy,speed", "objective is 'speed'; choose one of: accuracy, params"),
     (
         "--objectives params,params",

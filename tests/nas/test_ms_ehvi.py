@@ -1,0 +1,191 @@
+"""The sampler that knows its costs: it finds better fronts than chance, and obeys what is known."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+from optuna.trial import FrozenTrial, TrialState
+
+from nas import ms_ehvi, surrogate
+from nas.cluster import InDriver
+from nas.evaluation import Evaluation
+from nas.features import features
+from nas.history import History
+from nas.ms_ehvi import STARTUP_TRIALS, MsEhvi
+from nas.search import Until, open_study, search
+from nas.settings import Request, Settings
+from nas.surrogate import Surrogate, errors_at_the_end
+from search_space.catalog import candidate
+from search_space.cost import cost
+from search_space.size import size
+from search_space.space import SearchSpace
+from studies.results import Results
+from studies.store import Store, open_store
+
+IMAGE = (1, 28, 28)
+
+
+def landscape(request: Request) -> Evaluation:
+    """Accuracy as a smooth function of the architecture, less of it at small budgets."""
+    architecture = request.candidate.architecture
+    total = cost(architecture, request.resolution)
+    error = 1.2 * total.params**-0.12 * total.flops**-0.04
+    error *= 0.7 if architecture.norm != "none" else 1.0
+    error *= 1.0 - 0.1 * (len(architecture.stages) - 1)
+    accuracy = 1 - min(0.9, error * (45_000 / request.budget) ** 0.2)
+    return Evaluation(accuracy, 1.0, ((128, 1.5, 0.5),), 0.1, 1e4, "host", {"torch": "0"})
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer candidates a proposal, so that whole studies are quick."""
+    monkeypatch.setattr(ms_ehvi, "POOL", 60)
+    monkeypatch.setattr(ms_ehvi, "FRESH", 5)
+    monkeypatch.setattr(ms_ehvi, "MUTATIONS", 20)
+    monkeypatch.setattr(surrogate, "TREES", 16)
+
+
+@pytest.fixture
+def store(tmp_path: Path, few: None) -> Store:
+    return open_store(f"sqlite:///{tmp_path / 'a.db'}", create=True)
+
+
+def bring(store: Store, settings: Settings, trials: int, name: str = "s") -> Results:
+    study = open_study(store, name, settings)
+    return search(settings, store, study, Until(trials), InDriver(landscape), "", lambda _: None)
+
+
+def trials_of(store: Store, name: str = "s") -> list[FrozenTrial]:
+    return optuna.load_study(study_name=name, storage=store.storage()).get_trials()
+
+
+def test_it_finds_more_hypervolume_than_chance(store: Store) -> None:
+    settings = Settings(sampler="ms-ehvi", budgets=(5_000, 45_000), promotion="none")
+    chance = replace(settings, sampler="random")
+    for seed in (0, 1):
+        ours = bring(store, replace(settings, seed=seed), 40, f"ours{seed}")
+        theirs = bring(store, replace(chance, seed=seed), 40, f"theirs{seed}")
+        assert ours.hypervolume() > 1.05 * theirs.hypervolume()
+
+
+def test_no_candidate_is_proposed_twice_after_the_random_beginning(store: Store) -> None:
+    bring(store, Settings(sampler="ms-ehvi", budgets=(5_000, 45_000)), 40)
+    keys = [trial.user_attrs["key"] for trial in trials_of(store)]
+    later = keys[STARTUP_TRIALS:]
+    assert len(set(later)) == len(later)
+    assert not set(later) & set(keys[:STARTUP_TRIALS])
+
+
+def test_an_exhausted_space_is_answered_at_random(store: Store) -> None:
+    given = {name: choices[:1] for name, choices in SearchSpace().items() if name[:5] != "stage"}
+    given |= {f"stage.{n}": (1,) for n in ("share_1x1", "share_3x3", "share_5x5", "share_pool")}
+    given |= {"stage.reduce": (0.5,), "stage.n": (3,), "stage.scale": (1.0,), "stage.width": (16,)}
+    given |= {"stage.residual": ("none",), "stage.factorization": ("none",)}
+    space = SearchSpace(given)
+    assert size(space).candidates < 30
+    settings = Settings(space=space, sampler="ms-ehvi", budgets=(5_000,))
+    assert len(bring(store, settings, 40).completed) == 40
+
+
+def test_limits_are_kept_before_a_trial_is_spent(store: Store) -> None:
+    settings = Settings(sampler="ms-ehvi", budgets=(5_000,), max_params=20_000)
+    bring(store, settings, 40)
+    later = trials_of(store)[STARTUP_TRIALS:]
+    assert {trial.state for trial in later} == {TrialState.COMPLETE}
+    assert all(trial.user_attrs["params"] <= 20_000 for trial in later)
+
+
+@pytest.mark.parametrize("objectives", [("params", "flops"), ("accuracy",), ("flops",)])
+def test_other_objectives_work(store: Store, objectives: tuple[str, ...]) -> None:
+    settings = Settings(sampler="ms-ehvi", budgets=(5_000,), objectives=objectives)
+    assert len(bring(store, settings, 20).completed) == 20
+
+
+def test_latency_is_refused(tiny_settings: Settings) -> None:
+    with pytest.raises(ValueError, match=r"ms-ehvi.*latency is an objective.*choose another"):
+        MsEhvi(replace(tiny_settings, objectives=("accuracy", "latency")), 0)
+
+
+def test_a_proposal_depends_on_the_past_alone(store: Store) -> None:
+    """Not on what the sampler was asked before, nor on the order in which trials are told."""
+    settings = Settings(sampler="ms-ehvi", budgets=(5_000, 45_000), seed=3)
+    bring(store, settings, 25)
+    trials = trials_of(store)
+    used = MsEhvi(settings, 3)
+    used.propose(trials[:20], 20)
+    expected = used.propose(trials, 25)
+    assert expected
+    assert MsEhvi(settings, 3).propose(trials, 25) == expected
+    assert MsEhvi(settings, 3).propose(trials[::-1], 25) == expected
+    assert MsEhvi(settings, 4).propose(trials, 25) != expected
+
+
+def test_the_surrogate_learns_from_every_rung() -> None:
+    rng = np.random.default_rng(0)
+    rows = {f"{i:03}": rng.random(5) for i in range(120)}
+    history = History(2)
+    for key, row in rows.items():
+        error = 0.1 + 0.3 * row[0]
+        history.add(key, (1.0,), 0, 1 - 1.6 * error)
+        if int(key) % 6 == 0:
+            history.add(key, (1.0,), 1, 1 - error)
+    labels = errors_at_the_end(history)
+    assert np.exp(labels["007"]) == pytest.approx(0.1 + 0.3 * rows["007"][0])
+    fresh = rng.random((50, 5))
+    mean, std = Surrogate(history, rows, 1).predict(fresh)
+    assert np.corrcoef(mean, 1 - 0.1 - 0.3 * fresh[:, 0])[0, 1] > 0.95
+    assert (std > 0).all()
+
+
+def test_features_tell_architectures_apart_and_are_finite() -> None:
+    names = ("inception-28", "googlenet-28", "googlenet", "googlenet-residual-branch")
+    found = features([candidate(name) for name in names], IMAGE, 10)
+    assert np.isfinite(found).all()
+    assert len({tuple(row) for row in found}) == len(names)
+
+
+def test_a_proposal_takes_less_than_a_second_at_two_hundred_trials(store: Store) -> None:
+    """A generous bound, for machines under test; benchmarks/README.md has what was measured."""
+    settings = Settings(sampler="ms-ehvi", budgets=(5_000, 45_000))
+    sampler = MsEhvi(settings, 0)
+    space = settings.space
+    trials = list(_ended(space, settings, 200))
+    sampler.propose(trials, 200)
+    started = time.process_time()
+    assert sampler.propose(trials, 201)
+    assert time.process_time() - started < 1
+
+
+def _ended(space: SearchSpace, settings: Settings, count: int) -> Iterable[FrozenTrial]:
+    """Trials as a study of random candidates would have them."""
+    import random
+
+    for number in range(count):
+        chance = random.Random(number)
+        answers = {}
+
+        def choose(name: str, options: list[object], answers=answers, chance=chance) -> object:  # type: ignore[no-untyped-def]
+            answers[name] = chance.choice(options)
+            return answers[name]
+
+        one = space.sample(choose)
+        total = cost(one.architecture)
+        reached = [landscape(settings.request(one, rung=rung)).accuracy for rung in (0, 1)]
+        trial = optuna.trial.create_trial(
+            state=TrialState.COMPLETE,
+            values=[reached[1], total.params, total.flops],
+            user_attrs={
+                "key": one.key,
+                "params": total.params,
+                "flops": total.flops,
+                "activation_bytes": total.activation_bytes,
+                "rungs": reached,
+            },
+        )
+        trial.number = number
+        trial._params = answers
+        yield trial
