@@ -14,7 +14,6 @@ from search_space.analysis.comparison import folklore, on_a_chip, size
 from search_space.analysis.hardware import Hardware
 from search_space.analysis.measures import Measures, measure
 from search_space.analysis.roofline import Roofline, roofline
-from search_space.cost import graph_cost
 from search_space.graph import Sequence as Graph
 from search_space.graph import Shape
 
@@ -46,21 +45,20 @@ def compare(
     if twice := {name for name in names if names.count(name) > 1}:
         raise ValueError(f"{', '.join(sorted(twice))} is given twice; give every network once")
     graphs = [view.graph(subject) for subject in subjects]
-    return [
-        Compared(
-            name,
-            measure(graph, view.shape),
-            _latencies(graph, view.shape) if timed else (),
-            roofline(graph, view.shape, hardware) if hardware else None,
-        )
-        for name, graph in zip(names, graphs, strict=True)
-    ]
+    found = []
+    for name, graph in zip(names, graphs, strict=True):
+        measures = measure(graph, view.shape)
+        held = measures.activation_bytes
+        latencies = _latencies(graph, view.shape, held) if timed else ()
+        roof = roofline(graph, view.shape, hardware) if hardware else None
+        found.append(Compared(name, measures, latencies, roof))
+    return found
 
 
-def _latencies(graph: Graph, shape: Shape) -> "tuple[Latency, ...]":
+def _latencies(graph: Graph, shape: Shape, activation_bytes: int) -> "tuple[Latency, ...]":
     from nas.latency import measure_latency
 
-    batch = max(1, min(BATCH, MOST_BYTES // graph_cost(graph, shape).activation_bytes))
+    batch = max(1, min(BATCH, MOST_BYTES // activation_bytes))
     return tuple(measure_latency(graph, shape, count) for count in (1, batch))
 
 

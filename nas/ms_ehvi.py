@@ -21,7 +21,7 @@ from optuna.trial import FrozenTrial
 from nas.ehvi import expected_improvement
 from nas.features import features
 from nas.history import History
-from nas.objectives import OBJECTIVES, known_losses, known_of
+from nas.objectives import OBJECTIVES, Known, known_losses, known_of
 from nas.seeds import derive
 from nas.settings import CLASSES, Settings
 from nas.surrogate import Surrogate
@@ -29,7 +29,7 @@ from search_space.architecture import Candidate
 from search_space.catalog import candidate as catalog_candidate
 from search_space.cost import cost
 from search_space.limits import over
-from studies.pareto import Floats, reference_point
+from studies.pareto import Floats, front_mask, reference_point
 
 STARTUP_TRIALS = 12
 """Random trials before the surrogate has enough to learn from."""
@@ -43,11 +43,11 @@ CHANGES = 3
 
 
 class Option(NamedTuple):
-    """A candidate that may be proposed: its answers, known losses and features."""
+    """A candidate that may be proposed: its answers, what is known of it, and its features."""
 
     answers: dict[str, Any]
     key: str
-    losses: tuple[float, ...]
+    known: Known
     row: Floats
 
 
@@ -107,8 +107,9 @@ class MsEhvi(BaseSampler):
         if not options:
             return {}
         width = len(self.settings.objectives) - trained
-        costs = np.array([option.losses for option in options]).reshape(len(options), width)
-        front, reference = self._front(trials, history), self._reference()
+        losses = [known_losses(self.settings.objectives, option.known) for option in options]
+        costs = np.array(losses).reshape(len(options), width)
+        front, reference = self._front(history), self._reference()
         if trained:
             surrogate = Surrogate(history, self._rows, derive(self.seed, number, "surrogate"))
             mean, std = surrogate.predict(np.array([option.row for option in options]))
@@ -143,7 +144,7 @@ class MsEhvi(BaseSampler):
         row: Floats = features([candidate], self.settings.image, CLASSES)[0]
         return row
 
-    def _front(self, trials: Sequence[FrozenTrial], history: History) -> Floats:
+    def _front(self, history: History) -> Floats:
         """Losses of what is complete, the uncertain one first."""
         width = len(self.settings.objectives)
         if "accuracy" not in self.settings.objectives:
@@ -185,12 +186,14 @@ class MsEhvi(BaseSampler):
             drawn.append(self._drawn(parent, chance))
         limits = {n: v for n, v in self.settings.limits().items() if n != "latency"}
         unique = {option.key: option for option in (*self._pool, *drawn) if option.key not in seen}
-        return [option for option in unique.values() if self._within(option, limits)]
+        return [
+            option
+            for option in unique.values()
+            if all(excess <= 0 for excess in over(option.known, limits).values())
+        ]
 
     def _parents(self, trials: Sequence[FrozenTrial], history: History) -> list[Mapping[str, Any]]:
         """Answers of the study's front, by its complete trials."""
-        from studies.pareto import front_mask
-
         complete = [trial for trial in trials if trial.values and trial.params]
         if not complete:
             return []
@@ -217,20 +220,6 @@ class MsEhvi(BaseSampler):
         key = candidate.key
         if key not in self._rows:
             self._rows[key] = self._features(candidate)
-        return Option(answers, key, self._losses(candidate), self._rows[key])
-
-    def _losses(self, candidate: Candidate) -> tuple[float, ...]:
-        return known_losses(self.settings.objectives, self._known(candidate))
-
-    def _known(self, candidate: Candidate) -> dict[str, float]:
         settings = self.settings
         total = cost(candidate.architecture, settings.resolution, settings.channels, CLASSES)
-        return known_of(total)
-
-    def _within(self, option: Option, limits: Mapping[str, float]) -> bool:
-        if not limits:
-            return True
-        candidate = self.settings.space.sample(
-            lambda name, _: option.answers[name], self.settings.resolution
-        )
-        return all(excess <= 0 for excess in over(self._known(candidate), limits).values())
+        return Option(answers, key, known_of(total), self._rows[key])

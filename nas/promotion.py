@@ -9,21 +9,17 @@ own cost. Every decision is made at once, from what is known at that moment.
 .. [Deb2002] K. Deb et al., A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II, 2002.
 """
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import t as student
 
+from nas.forecast import forecast
 from nas.history import History
 from studies.pareto import Floats, front_mask
 
 RISK = 0.05
 """How often the accuracy that a candidate would reach may lie above its bound."""
-
-LEAST_PAIRS = 6
-"""Candidates known at two rungs before anything is said of the second from the first."""
 
 
 class Decision(NamedTuple):
@@ -63,28 +59,10 @@ def _known_cost(history: History, key: str, rung: int, _eta: float) -> Decision:
 def upper_bound(history: History, rung: int, accuracy: float) -> float:
     """The accuracy that a candidate may reach at the last rung, exceeded with probability RISK.
 
-    The error at the last rung is fitted, on logarithmic scales, as a line over the error at
-    ``rung``, on the candidates known at both; the bound is that of Student's t for a new candidate,
-    so that few pairs give a wide one. 1.0 where there are fewer than LEAST_PAIRS.
+    1.0 where too little is known.
     """
-    low, high = history.pairs(rung, history.rungs - 1)
-    if len(low) < LEAST_PAIRS:
-        return 1.0
-    x, y = _log_error(low), _log_error(high)
-    spread = float(((x - x.mean()) ** 2).sum())
-    slope = float(((x - x.mean()) * (y - y.mean())).sum()) / spread if spread > 0 else 0.0
-    residuals = y - y.mean() - slope * (x - x.mean())
-    free = len(x) - 2
-    deviation = math.sqrt(float((residuals**2).sum()) / free)
-    at = float(_log_error(np.array([accuracy]))[0])
-    distance = (at - float(x.mean())) ** 2 / spread if spread > 0 else 0.0
-    width = float(student.ppf(1 - RISK, free)) * deviation * math.sqrt(1 + 1 / len(x) + distance)
-    expected = float(y.mean()) + slope * (at - float(x.mean()))
-    return max(accuracy, 1.0 - math.exp(expected - width))
-
-
-def _log_error(accuracies: Floats) -> Floats:
-    return np.log(np.maximum(1.0 - accuracies, 1e-4))
+    known = forecast(history, rung)
+    return known.upper_bound(accuracy, RISK) if known else 1.0
 
 
 def _asha(history: History, key: str, rung: int, eta: float) -> Decision:

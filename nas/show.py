@@ -1,13 +1,12 @@
 """The commands `nas show` and `nas shapes`: one network, layer by layer or stage by stage."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from nas import tables
-from nas.settings import Settings
 from nas.subjects import Subject, View
 from search_space.catalog import CATALOG
 from search_space.cost import graph_cost
@@ -15,11 +14,7 @@ from search_space.diagram import Row, rows, table
 from search_space.graph import Sequence
 from search_space.shapes import last_map, smallest
 from search_space.words import describe
-from studies.results import trial_of
 from studies.store import Store
-
-if TYPE_CHECKING:
-    from optuna.trial import FrozenTrial
 
 
 def write_svg(subject: Subject, view: View, path: Path) -> None:
@@ -64,8 +59,7 @@ def trial_json(store: Store, study: str, subject: Subject) -> dict[str, Any]:
     """A trial as JSON data: its state, values, attributes, candidate, learning curve."""
     assert subject.trial is not None
     assert subject.candidate is not None
-    found = trial_of(store, study, subject.trial)
-    evaluation = _evaluation(store, study, subject, found)
+    found, evaluation = subject.trial, _evaluation(store, subject)
     names = [axis.name for axis in store.axes(study)]
     return {
         "trial": found.number,
@@ -77,24 +71,23 @@ def trial_json(store: Store, study: str, subject: Subject) -> dict[str, Any]:
     }
 
 
-def _evaluation(
-    store: Store, study: str, subject: Subject, found: "FrozenTrial"
-) -> dict[str, Any] | None:
+def _evaluation(store: Store, subject: Subject) -> dict[str, Any] | None:
     """What is stored of the highest rung that the trial has been at."""
+    assert subject.trial is not None
     assert subject.candidate is not None
-    settings = Settings.from_json(store.study(study)["settings"])
-    rung = len(found.user_attrs.get("rungs", settings.budgets)) - 1
+    assert subject.settings is not None
+    settings = subject.settings
+    rung = len(subject.trial.user_attrs.get("rungs", settings.budgets)) - 1
     return store.evaluation(settings.request(subject.candidate, rung=rung).identity())
 
 
 def print_trial(store: Store, study: str, subject: Subject, view: View, depth: int) -> None:
     """A trial for people: state, values, layers, learning curve."""
     assert subject.trial is not None
-    found = trial_of(store, study, subject.trial)
+    assert subject.settings is not None
     layers = table(view.graph(subject), view.shape, depth)
-    evaluation = _evaluation(store, study, subject, found)
-    budgets = Settings.from_json(store.study(study)["settings"]).budgets
-    tables.print_trial(found, store.axes(study), budgets, evaluation, layers)
+    budgets, evaluation = subject.settings.budgets, _evaluation(store, subject)
+    tables.print_trial(subject.trial, store.axes(study), budgets, evaluation, layers)
 
 
 def print_network(subject: Subject, view: View, depth: int) -> None:

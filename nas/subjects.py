@@ -3,9 +3,9 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nas.settings import Settings
 from search_space.architecture import Architecture, Candidate
@@ -17,6 +17,9 @@ from search_space.graph import Shape
 from search_space.shapes import AtResolution, check_runs
 from studies.store import Store, open_store
 
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
 RESOLUTIONS = (1, 1024)
 MOST_CHANNELS, MOST_CLASSES = 1024, 100_000
 SMALL: Shape = (1, 28, 28)
@@ -24,13 +27,17 @@ SMALL: Shape = (1, 28, 28)
 
 @dataclass(frozen=True)
 class Subject:
-    """A network by name. ``image`` is what it is for; ``trial`` is set where it is one."""
+    """A network by name. ``image`` is what it is for.
+
+    Of a trial ``trial`` is what Optuna has of it, and ``settings`` are its study's.
+    """
 
     name: str
     candidate: Candidate | None
     expand: Expand
     image: Shape
-    trial: int | None = None
+    trial: "FrozenTrial | None" = None
+    settings: Settings | None = None
 
 
 @dataclass(frozen=True)
@@ -98,16 +105,15 @@ def trial_subject(store: Store, study: str, number: int) -> Subject:
     if "key" not in found.user_attrs:
         raise ValueError(f"trial {number} of study {study!r} has no candidate yet; run it first")
     candidate = Candidate.from_json(store.candidate(found.user_attrs["key"]))
-    return _subject(f"trial {number}", candidate, settings.image, number)
+    subject = _subject(f"trial {number}", candidate, settings.image)
+    return replace(subject, trial=found, settings=settings)
 
 
-def _subject(
-    name: str, candidate: Candidate, image: Shape = SMALL, trial: int | None = None
-) -> Subject:
+def _subject(name: str, candidate: Candidate, image: Shape) -> Subject:
     def graph(_resolution: int, channels: int, classes: int) -> Graph:
         return expand(candidate.architecture, channels, classes)
 
-    return Subject(name, candidate, graph, image, trial)
+    return Subject(name, candidate, graph, image)
 
 
 def _file_subject(path: Path) -> Subject:

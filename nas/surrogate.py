@@ -10,8 +10,8 @@ from collections.abc import Mapping
 import numpy as np
 from sklearn.ensemble import ExtraTreesRegressor
 
+from nas.forecast import forecast, log_error
 from nas.history import History
-from nas.promotion import LEAST_PAIRS
 from studies.pareto import Floats
 
 TREES = 64
@@ -40,21 +40,9 @@ class Surrogate:
 
 def errors_at_the_end(history: History) -> dict[str, float]:
     """Natural logarithm of each candidate's error at the last rung, measured or expected."""
-    last = history.rungs - 1
     labels: dict[str, float] = {}
     for rung, accuracies in enumerate(history.accuracies):
-        low, high = history.pairs(rung, last)
-        slope, offset = 1.0, 0.0
-        if rung < last and len(low) >= LEAST_PAIRS:
-            x, y = _log_error(low), _log_error(high)
-            spread = float(((x - x.mean()) ** 2).sum())
-            slope = float(((x - x.mean()) * (y - y.mean())).sum()) / spread if spread > 0 else 0.0
-            offset = float(y.mean()) - slope * float(x.mean())
+        known = forecast(history, rung) if rung < history.rungs - 1 else None
         for key, accuracy in accuracies.items():
-            labels[key] = offset + slope * float(_log_error(np.array([accuracy]))[0])
+            labels[key] = known.expected(accuracy) if known else log_error(accuracy)
     return labels
-
-
-def _log_error(accuracies: Floats) -> Floats:
-    errors: Floats = np.log(np.maximum(1.0 - accuracies, 1e-4))
-    return errors

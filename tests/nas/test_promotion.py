@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nas.forecast import LEAST_PAIRS
 from nas.history import History
 from nas.promotion import (
-    LEAST_PAIRS,
     PROMOTIONS,
     RISK,
     crowding,
