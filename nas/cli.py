@@ -46,7 +46,12 @@ def run(
     channels: Annotated[int, typer.Option(help="Image channels, 1 or 3.")] = 1,
     study: Study = DEFAULT_STUDY,
     storage: Storage = DEFAULT_STORAGE,
-    sampler: Annotated[str, typer.Option(help=f"Who proposes: {SAMPLER_HELP}.")] = "tpe",
+    sampler: Annotated[
+        str,
+        typer.Option(
+            help=f"Who proposes: {SAMPLER_HELP}; or the dotted path of an Optuna sampler."
+        ),
+    ] = "tpe",
     objectives: Annotated[
         str,
         typer.Option(help="Any of accuracy, params, flops, activation_bytes, latency."),
@@ -93,6 +98,10 @@ def run(
     timeout: Annotated[
         str | None, typer.Option(help="Begin no new trial after this time, such as 30m.")
     ] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option(help="Train nothing: answer from this table, at simulated seconds."),
+    ] = None,
     quiet: Annotated[bool, typer.Option(help="No progress.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -127,6 +136,7 @@ def run(
             precision=precision,
             workers=workers,
             timeout=timeout,
+            replay=replay,
         ),
         quiet=quiet or as_json,
         as_json=as_json,
@@ -157,13 +167,27 @@ def pareto(
 
 
 @app.command()
-def studies(storage: Storage = DEFAULT_STORAGE, as_json: Json = False) -> None:
+def studies(
+    storage: Storage = DEFAULT_STORAGE,
+    export: Annotated[
+        Path | None,
+        typer.Option(help="Add all evaluations to this table, which `nas run --replay` reads."),
+    ] = None,
+    timed: Annotated[
+        bool, typer.Option(help="Export seconds; not so if the machine was busy with else.")
+    ] = True,
+    as_json: Json = False,
+) -> None:
     """List the studies of a database."""
     from nas import tables
     from studies.results import load_results
     from studies.store import open_store
 
     store = open_store(storage)
+    if export is not None:
+        from studies.table import export_table
+
+        export_table(store, export, timed)
     found = [(load_results(store, name), store.study(name)) for name in store.study_names()]
     if as_json:
         _print_json([tables.study_json(*one) for one in found])

@@ -4,14 +4,17 @@ import json
 import os
 import shlex
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from nas import tables
 from nas.objectives import OBJECTIVES, chosen
 from nas.options import budgets, count, duration, names, read_space, short_time, study_name
 from nas.promotion import PROMOTIONS
-from nas.samplers import SAMPLERS
+from nas.samplers import check_sampler
 from nas.settings import CLASSES, PRECISIONS, TRIALS, Recipe, Settings
 from nas.subjects import View, catalog_subject
 from search_space.checks import check_choice, check_range
@@ -19,6 +22,9 @@ from search_space.limits import check_limits
 from studies.lock import only_driver
 from studies.results import Results, load_results
 from studies.store import Store, open_store
+
+if TYPE_CHECKING:
+    from nas.cluster import Workers
 
 MAX_WORKERS = 1024
 
@@ -49,6 +55,7 @@ class Asked:
     precision: str
     workers: int | None
     timeout: str | None
+    replay: Path | None
 
 
 def run_command(asked: Asked, quiet: bool, as_json: bool) -> None:
@@ -67,15 +74,8 @@ def run_command(asked: Asked, quiet: bool, as_json: bool) -> None:
     for start in settings.start_from:
         View(settings.image, CLASSES).graph(catalog_subject(start))
     store = open_store(asked.storage, create=True)
-    directory = ""
-    if not all(OBJECTIVES[objective].known for objective in settings.objectives):
-        from nas.data import digest
-        from nas.download import find
-
-        directory = str(find(asked.data_dir))
-        settings = replace(settings, data=digest())
-    settings = replace(settings, recipe=Recipe(precision=_precision(store, name, asked.precision)))
-    stopped = _search(settings, store, name, asked, seconds, directory, quiet)
+    settings, bench = _bench(settings, store, name, asked)
+    stopped = _search(settings, store, name, asked, seconds, bench, quiet)
     results = load_results(store, name)
     _show(results, store, Path(f"{name}-pareto.html"), as_json)
     if stopped:
@@ -92,7 +92,7 @@ def run_command(asked: Asked, quiet: bool, as_json: bool) -> None:
 
 def settings_of(asked: Asked) -> Settings:
     """The settings that were asked for, without those that the machine decides."""
-    check_choice("sampler", asked.sampler, SAMPLERS)
+    check_sampler(asked.sampler)
     check_choice("promotion", asked.promotion, PROMOTIONS)
     return Settings(
         space=read_space(asked.space),
@@ -111,6 +111,38 @@ def settings_of(asked: Asked) -> Settings:
         if asked.max_latency is not None
         else None,
         start_from=names(asked.start_from) if asked.start_from is not None else (),
+    )
+
+
+class _Bench(NamedTuple):
+    """Where a study's evaluations come from: the workers, and the directory of their images."""
+
+    directory: str
+    workers: "Callable[[], AbstractContextManager[Workers]]"
+
+
+def _bench(settings: Settings, store: Store, name: str, asked: Asked) -> tuple[Settings, _Bench]:
+    """The settings with the data and the recipe of this machine, or of the table it replays."""
+    from nas.cluster import default_workers, open_workers
+    from nas.evaluation import evaluate
+
+    count = min(default_workers() if asked.workers is None else asked.workers, asked.trials)
+    if asked.replay is not None:
+        from nas.replay import open_replay
+        from nas.simulated import Simulated
+
+        replay, settings = open_replay(asked.replay, settings, asked.precision)
+        return settings, _Bench("", lambda: nullcontext(Simulated(count, replay)))
+    directory = ""
+    if any(not OBJECTIVES[objective].known for objective in settings.objectives):
+        from nas.data import digest
+        from nas.download import find
+
+        directory = str(find(asked.data_dir))
+        settings = replace(settings, data=digest())
+    settings = replace(settings, recipe=Recipe(precision=_precision(store, name, asked.precision)))
+    return settings, _Bench(
+        directory, lambda: open_workers(count if settings.data else 0, evaluate)
     )
 
 
@@ -136,12 +168,10 @@ def _search(
     name: str,
     asked: Asked,
     seconds: float | None,
-    directory: str,
+    bench: _Bench,
     quiet: bool,
 ) -> int:
     """Bring the study to its trials; the number of the signal that stopped it, or 0."""
-    from nas.cluster import default_workers, open_workers
-    from nas.evaluation import evaluate
     from nas.interrupt import Stopped, stop_on_signals
     from nas.progress import shown
     from nas.search import Until, open_study, search
@@ -151,17 +181,14 @@ def _search(
         trials = study.get_trials(deepcopy=False)
         if len(trials) >= asked.trials and all(trial.state.is_finished() for trial in trials):
             return 0
-        count = 0
-        if settings.data:
-            count = min(default_workers() if asked.workers is None else asked.workers, asked.trials)
         until = Until(asked.trials, seconds)
         try:
             with (
                 stop_on_signals() as check,
                 shown(quiet) as report,
-                open_workers(count, evaluate) as workers,
+                bench.workers() as workers,
             ):
-                search(settings, store, study, until, workers, directory, report, check)
+                search(settings, store, study, until, workers, bench.directory, report, check)
         except Stopped as stopped:
             return stopped.number
         return 0

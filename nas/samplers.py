@@ -4,11 +4,15 @@ A seeded Optuna sampler that is made anew on resume repeats its first suggestion
 has an inner sampler of its own, so that a study continued is the study that was never stopped.
 """
 
+import importlib
+import inspect
+import sys
 import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nas.seeds import derive
+from search_space.checks import check_choice
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
@@ -22,12 +26,15 @@ STARTUP_TRIALS = 20
 class Sampler(NamedTuple):
     """A sampler's words for the help text, and how to make it with a seed for a study's settings.
 
-    A ``pure`` one proposes by the seed, the trial's number and the study's trials alone.
+    A ``pure`` one proposes by the seed, the trial's number and the study's trials alone. A
+    ``kept`` one may remember what it likes, so a run has one for all its trials; what it proposes
+    after an interruption is then its own business.
     """
 
     words: str
     make: "Callable[[int, Settings], BaseSampler]"
     pure: bool = False
+    kept: bool = False
 
 
 def _random(seed: int, _settings: "Settings") -> "BaseSampler":
@@ -90,6 +97,54 @@ SAMPLERS: dict[str, Sampler] = {
 """Name to sampler."""
 
 
+def check_sampler(name: str) -> None:
+    """ValueError unless that is a name of SAMPLERS, or the dotted path of an Optuna sampler."""
+    if "." in name:
+        _imported(name)
+    else:
+        check_choice("sampler", name, SAMPLERS)
+
+
+def sampler_of(name: str) -> Sampler:
+    """The sampler of that name or dotted path; ValueError where there is none."""
+    if "." not in name:
+        return SAMPLERS[name]
+    found = _imported(name)
+
+    def make(seed: int, _settings: "Settings") -> "BaseSampler":
+        takes_seed = "seed" in inspect.signature(found).parameters
+        made: BaseSampler = found(seed=seed) if takes_seed else found()
+        return made
+
+    return Sampler("imported", make, kept=True)
+
+
+def _imported(path: str) -> "Callable[..., BaseSampler]":
+    """The class at a dotted path, from the working directory too, as Python itself would."""
+    from optuna.samplers import BaseSampler
+
+    module, _, name = path.rpartition(".")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    way_out = f"give the dotted path of an Optuna sampler, or one of: {', '.join(SAMPLERS)}"
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"sampler {path!r} can't be imported: {error}; {way_out}") from None
+    if not (isinstance(found, type) and issubclass(found, BaseSampler)):
+        raise ValueError(f"sampler {path!r} is not a subclass of Optuna's BaseSampler; {way_out}")
+    required = [
+        parameter.name
+        for parameter in inspect.signature(found).parameters.values()
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]
+    if inspect.isabstract(found) or set(required) - {"seed"}:
+        lacks = ", ".join(required) or "what its base class leaves to it"
+        raise ValueError(f"sampler {path!r} can't be made without {lacks}; {way_out}")
+    return found
+
+
 class _Proposed:
     """A study without its first ``given`` trials, which no sampler proposed.
 
@@ -121,29 +176,30 @@ def seeded(settings: "Settings") -> "BaseSampler":
     from optuna.exceptions import ExperimentalWarning
     from optuna.samplers import BaseGASampler, BaseSampler
 
-    make, given = SAMPLERS[settings.sampler].make, len(settings.start_from)
-    if SAMPLERS[settings.sampler].pure:
-        return make(settings.seed, settings)
+    sampler, given = sampler_of(settings.sampler), len(settings.start_from)
+    if sampler.pure:
+        return sampler.make(settings.seed, settings)
 
     def fresh(*parts: int | str) -> BaseSampler:
         with warnings.catch_warnings():
             # multivariate, group and constant_liar have been experimental since Optuna 2
             warnings.simplefilter("ignore", ExperimentalWarning)
-            return make(derive(settings.seed, *parts), settings)
+            return sampler.make(derive(settings.seed, *parts), settings)
 
     def proposed(study: Any) -> Any:
         return _Proposed(study, given) if given else study
 
     class Seeded(BaseSampler):
-        """Hands every trial to a sampler of its own."""
+        """Hands every trial to a sampler of its own, unless one is kept for all."""
 
         def __init__(self) -> None:
             self._inner: dict[int, BaseSampler] = {}
 
         def _of(self, trial: Any) -> BaseSampler:
-            if trial.number not in self._inner:
-                self._inner[trial.number] = fresh(trial.number)
-            return self._inner[trial.number]
+            place = -1 if sampler.kept else trial.number
+            if place not in self._inner:
+                self._inner[place] = fresh(trial.number)
+            return self._inner[place]
 
         def before_trial(self, study: Any, trial: Any) -> None:
             self._of(trial).before_trial(proposed(study), trial)
@@ -153,18 +209,18 @@ def seeded(settings: "Settings") -> "BaseSampler":
 
         def sample_relative(self, study: Any, trial: Any, search_space: Any) -> Any:
             study = proposed(study)
-            if isinstance(self._of(trial), BaseGASampler):
+            if isinstance(self._of(trial), BaseGASampler) and not sampler.kept:
                 # The first trial of a generation picks its parents and stores them. Stored ones
                 # come in another order and cost no draws: so let a spare sampler do the picking.
                 fresh(trial.number).sample_relative(study, trial, search_space)
             return self._of(trial).sample_relative(study, trial, search_space)
 
         def sample_independent(self, study: Any, trial: Any, name: str, dist: Any) -> Any:
-            inner = fresh(trial.number, name)
+            inner = self._of(trial) if sampler.kept else fresh(trial.number, name)
             return inner.sample_independent(proposed(study), trial, name, dist)
 
         def after_trial(self, study: Any, trial: Any, state: Any, values: Any) -> None:
             self._of(trial).after_trial(proposed(study), trial, state, values)
-            del self._inner[trial.number]
+            self._inner.pop(trial.number, None)
 
     return Seeded()

@@ -1,0 +1,134 @@
+"""The replayed problem that searchers are compared on, and the trace of what each has found."""
+
+import heapq
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from nas.objectives import OBJECTIVES, known_of
+from nas.replay import open_replay
+from nas.seeds import derive
+from nas.settings import CLASSES, Request, Settings
+from search_space.architecture import Candidate
+from search_space.cost import cost
+from search_space.dimensions import DIMENSIONS
+from studies.pareto import front_mask, hypervolume, losses, reference_point
+
+WORKERS = 2
+TABLE = Path(__file__).parent / "data" / "evaluations.jsonl"
+
+
+class Problem:
+    """Accuracy, params and flops over the default space at 28x28, replayed from a table.
+
+    ``settings`` are a study's of it; ``questions`` its choices by name, every stage's apart.
+    """
+
+    def __init__(self, budgets: tuple[int, ...], path: Path = TABLE) -> None:
+        asked = Settings(budgets=budgets)
+        self.replay, self.settings = open_replay(path, asked, "auto")
+        self.axes = [OBJECTIVES[name].axis for name in self.settings.objectives]
+        self.reference = reference_point(self.axes)
+        stages = max(int(count) for count in self.settings.space.choices("body.stages"))
+        self.questions: dict[str, tuple[Any, ...]] = {}
+        for name in DIMENSIONS:
+            part, _, rest = name.partition(".")
+            for own in (
+                [f"stage{n + 1}.{rest}" for n in range(stages)] if part == "stage" else [name]
+            ):
+                choices = self.settings.space.choices(own)
+                if len(choices) > 1 and own != "stage1.reduction":
+                    self.questions[own] = choices
+
+    def candidate(self, answers: Mapping[str, Any]) -> Candidate:
+        """The candidate of those answers to ``questions``; what doesn't apply is ignored."""
+        return self.settings.space.sample(lambda name, _: answers[name], self.settings.resolution)
+
+    def known(self, candidate: Candidate) -> dict[str, float]:
+        """Its exact params and flops."""
+        total = cost(
+            candidate.architecture, self.settings.resolution, self.settings.channels, CLASSES
+        )
+        known = known_of(total)
+        return {"params": known["params"], "flops": known["flops"]}
+
+    def evaluate(self, candidate: Candidate, seed: int, rung: int = -1) -> tuple[float, float]:
+        """Accuracy (0..1, with noise) and seconds of one evaluation at a rung."""
+        settings = self.settings
+        request = Request(
+            candidate, settings.recipe, settings.resolution, settings.channels,
+            settings.budgets[rung], derive(seed, "evaluation"), settings.data,
+        )  # fmt: skip
+        found = self.replay(request)
+        assert found.accuracy is not None
+        return found.accuracy, found.seconds
+
+    def losses(self, candidate: Candidate, accuracy: float) -> np.ndarray[Any, Any]:
+        """Losses [3] as a study has them."""
+        return losses([[accuracy, *self.known(candidate).values()]], self.axes)[0]
+
+
+class Trace:
+    """What a search would hand over at every moment, judged by what it is truly worth.
+
+    ``points`` has (core-seconds, hypervolume, evaluations at the last rung) whenever that changed.
+    The front is chosen by measured accuracies; its hypervolume is that of the noiseless ones.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.points: list[tuple[float, float, int]] = []
+        self._measured: dict[str, Any] = {}
+        self._true: dict[str, Any] = {}
+        self._front: set[str] = set()
+        self.count = 0
+
+    def add(self, core_seconds: float, candidate: Candidate, accuracy: float) -> None:
+        """An evaluation at the last rung has ended."""
+        self.count += 1
+        key = candidate.key
+        if key in self._measured:
+            return
+        problem = self.problem
+        self._measured[key] = problem.losses(candidate, accuracy)
+        truth = problem.replay.truth(candidate, problem.settings.budgets[-1])
+        self._true[key] = problem.losses(candidate, truth)
+        keys = [*self._front, key]
+        mask = front_mask(np.array([self._measured[k] for k in keys]))
+        front = {k for k, kept in zip(keys, mask, strict=True) if kept}
+        if front != self._front:
+            self._front = front
+            true = np.array([self._true[k] for k in sorted(front)])
+            self.points.append(
+                (round(core_seconds, 1), hypervolume(true, problem.reference), self.count)
+            )
+
+
+class Searcher(Protocol):
+    """A tool that proposes answers and learns losses; several proposals may be open at once."""
+
+    def ask(self) -> tuple[Any, dict[str, Any]]:
+        """A handle of its own, and answers to the problem's questions."""
+
+    def tell(self, handle: Any, values: dict[str, float]) -> None:
+        """The result: accuracy, params and flops."""
+
+
+def simulate(searcher: Searcher, problem: Problem, seed: int, core_seconds: float) -> Trace:
+    """Let a searcher have ``WORKERS`` workers until they have spent that many core-seconds."""
+    trace = Trace(problem)
+    running: list[tuple[float, int, Any, Candidate, float]] = []
+    clock, asked = 0.0, 0
+    while clock * WORKERS < core_seconds:
+        while len(running) < WORKERS:
+            handle, answers = searcher.ask()
+            candidate = problem.candidate(answers)
+            accuracy, seconds = problem.evaluate(candidate, seed)
+            asked += 1
+            heapq.heappush(running, (clock + seconds, asked, handle, candidate, accuracy))
+        clock, _, handle, candidate, accuracy = heapq.heappop(running)
+        searcher.tell(handle, {"accuracy": accuracy, **problem.known(candidate)})
+        trace.add(clock * WORKERS, candidate, accuracy)
+    return trace

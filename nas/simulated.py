@@ -1,0 +1,38 @@
+"""Simulated workers: an evaluation's outcome is there at once, its seconds pass on a clock alone.
+
+So a study on a replayed table runs in seconds, in the order of events that real workers would give.
+"""
+
+import heapq
+
+from nas.cluster import Outcome
+from nas.evaluation import Evaluate, Evaluation
+from nas.settings import Request
+
+
+class Simulated:
+    """``slots`` workers that evaluate one request each at a time; ``clock`` is in seconds."""
+
+    def __init__(self, slots: int, evaluate: Evaluate) -> None:
+        self.slots = max(1, slots)
+        self.clock = 0.0
+        self._evaluate = evaluate
+        self._running: list[tuple[float, int, Outcome]] = []
+        self._submitted = 0
+
+    def submit(self, request: Request) -> None:
+        """Begin at the clock's time; a free slot is the caller's business."""
+        outcome: Evaluation | BaseException
+        try:
+            outcome = self._evaluate(request)
+        except Exception as error:  # as a worker would hand it over
+            outcome = error
+        seconds = outcome.seconds if isinstance(outcome, Evaluation) else 0.0
+        self._submitted += 1
+        heapq.heappush(self._running, (self.clock + seconds, self._submitted, (request, outcome)))
+
+    def next(self, seconds: float) -> Outcome:
+        """The outcome that ends first; the clock moves to its end."""
+        del seconds
+        self.clock, _, outcome = heapq.heappop(self._running)
+        return outcome

@@ -1,0 +1,201 @@
+"""Evaluations as a text file: what a database has measured, as JSON lines that merge and read back.
+
+The first line names the format, the space, and the settings that evaluations were made with; every
+other line is a candidate with its evaluations, each ``[setting, budget, seed, accuracy, loss,
+seconds]``. So a recording can be kept under version control while it grows.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from studies.schema import CANDIDATES, EVALUATIONS
+from studies.store import Store
+
+FORMAT = "nas evaluations 1"
+REPLAYED = "replay of "
+"""How the data of evaluations that came from a table begins: they never enter one."""
+
+
+class TableError(ValueError):
+    """A file is no table of evaluations, or holds something else than what is wanted."""
+
+
+class Setting(NamedTuple):
+    """What an evaluation depends on beside candidate, budget and seed; the recipe as JSON."""
+
+    recipe: str
+    resolution: int
+    channels: int
+    data: str
+
+    @classmethod
+    def of(cls, recipe: Mapping[str, Any], resolution: int, channels: int, data: str) -> "Setting":
+        return cls(json.dumps(dict(recipe), sort_keys=True), resolution, channels, data)
+
+
+class Run(NamedTuple):
+    """What identifies an evaluation; ``budget`` counts training images."""
+
+    key: str
+    setting: Setting
+    budget: int
+    seed: int
+
+
+class Outcome(NamedTuple):
+    """Validation accuracy (0..1) and loss, None if the run diverged; seconds, None if not known."""
+
+    accuracy: float | None
+    loss: float | None
+    seconds: float | None
+
+
+@dataclass
+class Table:
+    """The evaluations of one space: candidates as JSON by key, outcomes by run."""
+
+    space: Mapping[str, Any]
+    candidates: dict[str, dict[str, Any]] = field(default_factory=dict)
+    outcomes: dict[Run, Outcome] = field(default_factory=dict)
+
+    def add(self, store: Store, timed: bool = True) -> int:
+        """Take over a database's evaluations; those that are here stay. How many were new.
+
+        Without ``timed`` their seconds are left out, as those of a busy machine should be.
+        TableError if the database has studies of another space.
+        """
+        for space in spaces(store):
+            if space != self.space:
+                raise TableError(
+                    f"storage {store.shown} has studies of another space than the table; "
+                    "export it to a file of its own"
+                )
+        before = len(self.outcomes)
+        with store.transaction() as connection:
+            for known in connection.execute(sa.select(CANDIDATES.c.key, CANDIDATES.c.candidate)):
+                self.candidates[known.key] = dict(known.candidate)
+            for row in connection.execute(sa.select(EVALUATIONS)):
+                if row.data.startswith(REPLAYED):
+                    continue
+                setting = Setting.of(row.recipe, row.resolution, row.channels, row.data)
+                run = Run(row.key, setting, row.budget, row.seed)
+                seconds = row.seconds if timed else None
+                self.outcomes.setdefault(run, Outcome(row.accuracy, row.loss, seconds))
+        return len(self.outcomes) - before
+
+    def write(self, path: Path) -> None:
+        """Into a file, sorted, so that equal tables are equal files."""
+        settings = sorted({run.setting for run in self.outcomes})
+        head = {
+            "format": FORMAT,
+            "space": dict(self.space),
+            "settings": [s._asdict() | {"recipe": json.loads(s.recipe)} for s in settings],
+        }
+        of_key: dict[str, list[list[Any]]] = {}
+        for run in sorted(self.outcomes):
+            row = [settings.index(run.setting), run.budget, run.seed, *self.outcomes[run]]
+            of_key.setdefault(run.key, []).append(row)
+        lines = [head]
+        for key, rows in of_key.items():
+            lines.append({"key": key, "candidate": self.candidates[key], "evaluations": rows})
+        text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
+        part = path.with_name(f"{path.name}.part")
+        try:
+            part.write_text(text)
+            part.replace(path)
+        except OSError as error:
+            raise TableError(f"table {path} can't be written: {error.strerror}") from None
+
+    def digest(self) -> str:
+        """Of all that is in it, 16 hexadecimal digits."""
+        parts = sorted((run, tuple(outcome)) for run, outcome in self.outcomes.items())
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def export_table(store: Store, path: Path, timed: bool = True) -> Table:
+    """Add a database's evaluations to the table in a file, which need not be there yet.
+
+    TableError where the file is something else, or the studies are of different spaces.
+    """
+    if path.exists():
+        table = read_table(path)
+    else:
+        found = spaces(store)
+        if len(found) != 1:
+            raise TableError(
+                f"storage {store.shown} has studies of {len(found)} spaces, and a table is of one; "
+                "export to a table that is there already"
+            )
+        table = Table(found[0])
+    table.add(store, timed)
+    table.write(path)
+    return table
+
+
+def spaces(store: Store) -> list[Mapping[str, Any]]:
+    """The spaces of a database's studies, each once."""
+    found: list[Mapping[str, Any]] = []
+    for name in store.study_names():
+        space = store.study(name)["settings"]["space"]
+        if space not in found:
+            found.append(space)
+    return found
+
+
+def read_table(path: Path) -> Table:
+    """The table in a file; TableError that names the line where it isn't one."""
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not a text file"
+        raise TableError(f"{path} can't be read: {reason}") from None
+    entries = _entries(path, lines)
+    head = next(entries, (1, {}))[1]
+    if head.get("format") != FORMAT:
+        raise TableError(
+            f"{path} is not a table of evaluations; `nas studies --export FILE` writes one"
+        )
+    try:
+        settings = [Setting.of(**setting) for setting in head["settings"]]
+        table = Table(dict(head["space"]))
+    except (KeyError, TypeError, ValueError):
+        raise TableError(f"{path} line 1 lacks its space or settings; export it again") from None
+    for number, entry in entries:
+        try:
+            key = entry["key"]
+            table.candidates[key] = dict(entry["candidate"])
+            for setting, budget, seed, *outcome in entry["evaluations"]:
+                run = Run(key, settings[setting], int(budget), int(seed))
+                table.outcomes[run] = _outcome(*outcome)
+        except (KeyError, TypeError, ValueError, IndexError):
+            raise TableError(
+                f"{path} line {number} is not a candidate with its evaluations; export it again"
+            ) from None
+    return table
+
+
+def _entries(path: Path, lines: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(lines, 1):
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            entry = None
+        if not isinstance(entry, dict):
+            raise TableError(
+                f"{path} line {number} is not a JSON object; a table of evaluations has one a "
+                "line: `nas studies --export FILE` writes one"
+            )
+        yield number, entry
+
+
+def _outcome(accuracy: float | None, loss: float | None, seconds: float | None) -> Outcome:
+    values = [None if value is None else float(value) for value in (accuracy, loss, seconds)]
+    if values[0] is not None and not 0 <= values[0] <= 1:
+        raise ValueError
+    return Outcome(*values)
