@@ -1,7 +1,9 @@
 """What a surrogate sees of a candidate: numbers from its layer graph and from its architecture."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,17 +11,24 @@ from search_space.architecture import NORMS, RESIDUALS, Architecture, Block, Can
 from search_space.cost import graph_cost
 from search_space.expand import expand
 from search_space.factorization import FACTORIZATIONS
-from search_space.graph import Conv, Linear, Shape
-from search_space.steps import steps
+from search_space.graph import Concat, Conv, Layer, Linear, Node, Sequence, Shape
 from studies.pareto import Floats
+
+PACE = (0.0, 0.5, 0.3, 0.04)
+"""How the logarithm of seconds grows with a row's first numbers; from recorded evaluations."""
 
 STAGES = 3
 """Stages that have features of their own: the first ones; later ones count in the sums."""
 
 
-def features(candidates: Sequence[Candidate], image: Shape, classes: int) -> Floats:
+def features(candidates: Iterable[Candidate], image: Shape, classes: int) -> Floats:
     """One row a candidate, [N, D]: cost, depth, last map, kinds of kernels; then its choices."""
     return np.array([_row(candidate, image, classes) for candidate in candidates])
+
+
+def log_seconds(row: Floats) -> float:
+    """Natural logarithm of the seconds that training takes, but for a constant, from its row."""
+    return float(np.dot(row[: len(PACE)], PACE))
 
 
 def _row(candidate: Candidate, image: Shape, classes: int) -> list[float]:
@@ -34,27 +43,54 @@ def _row(candidate: Candidate, image: Shape, classes: int) -> list[float]:
 def _graph(architecture: Architecture, image: Shape, classes: int) -> list[float]:
     graph = expand(architecture, image[0], classes)
     total = graph_cost(graph, image)
-    made = steps(graph, image)
-    depth = [0] * len(made.shapes)
-    large = one = 0
-    for step in made.steps:
-        weighted = isinstance(step.node, Conv | Linear)
-        depth[step.output] = max(depth[tensor] for tensor in step.inputs) + weighted
-        if isinstance(step.node, Conv):
-            flops = step.node.flops(made.shapes[step.output])
-            one += flops if step.node.kernel == (1, 1) else 0
-            large += flops if max(step.node.kernel) > 3 else 0
-    last = next(s for s in made.steps if s.name == "head.pool").inputs[0]
+    body = Sequence(tuple(part for part in graph.children if part[0] != "head"))
+    last = graph_cost(body, image).output
+    depth, one, large = 0, 0, 0
+    shape = image
+    for _, part in graph.children:
+        found = _measure(part, shape)
+        shape, depth = found.output, depth + found.depth
+        one, large = one + found.one, large + found.large
     return [
         math.log10(total.params),
         math.log10(total.flops),
         math.log10(total.activation_bytes),
-        max(depth),
-        math.log2(made.shapes[last][0]),
-        math.log2(made.shapes[last][1]),
+        depth,
+        math.log2(last[0]),
+        math.log2(last[1]),
         one / total.flops,
         large / total.flops,
     ]
+
+
+class _Measured(NamedTuple):
+    """Of a node: its output, weighted layers in a row, FLOPs of 1x1 kernels and of those > 3."""
+
+    output: Shape
+    depth: int
+    one: int
+    large: int
+
+
+@lru_cache(maxsize=65536)
+def _measure(node: Node, shape: Shape) -> _Measured:
+    if isinstance(node, Layer):
+        output = node.output(shape)
+        weighted = isinstance(node, Conv | Linear)
+        flops = node.flops(output) if isinstance(node, Conv) else 0
+        kernel = node.kernel if isinstance(node, Conv) else (0, 0)
+        one, large = flops * (kernel == (1, 1)), flops * (max(kernel) > 3)
+        return _Measured(output, int(weighted), one, large)
+    parts: list[_Measured] = []
+    output = shape
+    for _, child in node.children:
+        parts.append(_measure(child, output if isinstance(node, Sequence) else shape))
+        output = parts[-1].output
+    depths = [part.depth for part in parts]
+    depth = sum(depths) if isinstance(node, Sequence) else max(depths)
+    if isinstance(node, Concat):
+        output = (sum(part.output[0] for part in parts), *output[1:])
+    return _Measured(output, depth, sum(p.one for p in parts), sum(p.large for p in parts))
 
 
 def _choices(architecture: Architecture) -> list[float]:
@@ -100,7 +136,7 @@ def _block(block: Block) -> list[float]:
     ]
 
 
-def _one_hot(value: str, options: Sequence[str]) -> list[float]:
+def _one_hot(value: str, options: Iterable[str]) -> list[float]:
     return [float(value == option) for option in options]
 
 

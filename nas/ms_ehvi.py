@@ -1,16 +1,16 @@
 """The sampler ms-ehvi: the candidate of most expected hypervolume improvement at its exact cost.
 
-Candidates are drawn from the space and mutated from the front. Each has its exact cost; accuracy
-alone is uncertain, so the expectation is in closed form. A proposal is a pure function of the seed,
-the trial's number and the study's trials.
+Candidates are drawn from the space and mutated, from the front first and then from those of most
+improvement. Each has its exact cost; accuracy alone is uncertain, so the expectation is in closed
+form. A proposal is a pure function of the seed, the trial's number and the study's trials.
 
 .. [Izquierdo2021] S. Izquierdo et al., Bag of Baselines for Multi-objective Joint Neural
    Architecture Search and Hyperparameter Optimization, AutoML workshop, ICML 2021.
 """
 
 import random
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from optuna import Study
@@ -19,48 +19,48 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
 from nas.ehvi import expected_improvement
-from nas.features import features
+from nas.features import log_seconds
 from nas.history import History
-from nas.objectives import OBJECTIVES, Known, known_losses, known_of
+from nas.objectives import OBJECTIVES, known_losses
+from nas.proposals import Option, Proposals
 from nas.seeds import derive
-from nas.settings import CLASSES, Settings
+from nas.settings import Settings
 from nas.surrogate import Surrogate
 from search_space.architecture import Candidate
 from search_space.catalog import candidate as catalog_candidate
-from search_space.cost import cost
-from search_space.limits import over
 from studies.pareto import Floats, front_mask, reference_point
 
 STARTUP_TRIALS = 12
-"""Random trials before the surrogate has enough to learn from."""
+"""Trials before the surrogate has enough to learn from."""
+
+CHEAPEST_OF = 4
+"""Each of these is the one that trains fastest among so many."""
 
 POOL = 400
 """Random candidates that every proposal considers, besides fresh ones and mutations."""
 
-FRESH, MUTATIONS = 20, 80
-CHANGES = 3
-"""Answers of a front member that a mutation changes, at most."""
+FRESH, MUTATIONS = 10, 40
+ROUNDS, PARENTS = 2, 8
+"""How often the best options so far are mutated, and how many of them."""
 
-
-class Option(NamedTuple):
-    """A candidate that may be proposed: its answers, what is known of it, and its features."""
-
-    answers: dict[str, Any]
-    key: str
-    known: Known
-    row: Floats
+Valued = Callable[[Sequence[Option]], Floats]
+"""What options are worth, [N]."""
 
 
 class MsEhvi(BaseSampler):
-    """See the module. ``settings`` are the study's; latency can't be among its objectives."""
+    """See the module. ``settings`` are the study's; latency can't be among its objectives.
 
-    def __init__(self, settings: Settings, seed: int) -> None:
+    ``per_second`` divides what is expected by the predicted seconds of training.
+    """
+
+    def __init__(self, settings: Settings, seed: int, per_second: bool = False) -> None:
         if "latency" in settings.objectives:
             raise ValueError(
                 "sampler is 'ms-ehvi' and latency is an objective; every candidate that it "
                 "considers would have to be timed: choose another --sampler, or --max-latency"
             )
-        self.settings, self.seed = settings, seed
+        self.settings, self.seed, self.per_second = settings, seed, per_second
+        self._proposals = Proposals(settings)
         self._rows: dict[str, Floats] = {}
         self._pool: list[Option] = []
         self._plan: tuple[int, dict[str, Any]] = (-1, {})
@@ -97,28 +97,85 @@ class MsEhvi(BaseSampler):
             (trial for trial in trials if trial.number != number and trial.user_attrs),
             key=lambda trial: trial.number,
         )
-        history = self._history(trials)
-        known = history.attained(0)[0]
-        trained = "accuracy" in self.settings.objectives
-        if number < STARTUP_TRIALS or (trained and len(known) < 2):
-            return {}
+        chance = random.Random(derive(self.seed, number, "options"))
         seen = {trial.user_attrs["key"] for trial in trials if "key" in trial.user_attrs}
-        options = self._options(trials, history, seen, number)
+        history = self._history(trials)
+        trained = "accuracy" in self.settings.objectives
+        if trained and (number < STARTUP_TRIALS or len(history.attained(0)[0]) < 2):
+            few = self._new((self._proposals.drawn(chance) for _ in range(CHEAPEST_OF)), seen)
+            return min(few, key=lambda option: log_seconds(option.row)).answers if few else {}
+        value = self._value(trials, history) if trained else self._certain_value(history)
+        return self._best(trials, history, seen, chance, value)
+
+    def _value(self, trials: Sequence[FrozenTrial], history: History) -> Valued:
+        """Expected improvement, accuracy being what the surrogate says of it."""
+        rows = {key: self._rows[key] for key in history.known}
+        surrogate = Surrogate(history, rows)
+        front = np.vstack([self._front(history), self._expected(trials, history, surrogate)])
+        reference = self._reference()
+
+        def value(options: Sequence[Option]) -> Floats:
+            inputs = np.array([option.row for option in options])
+            mean, std = surrogate.predict(inputs)
+            costs = np.array([option.losses for option in options]).reshape(len(options), -1)
+            found = expected_improvement(-mean, std, costs, front, reference)
+            if self.per_second:
+                found = found / np.exp([log_seconds(option.row) for option in options])
+            return found
+
+        return value
+
+    def _certain_value(self, history: History) -> Valued:
+        """Improvement where every objective is known before training."""
+        front, reference = self._front(history), self._reference()
+
+        def value(options: Sequence[Option]) -> Floats:
+            costs = np.array([option.losses for option in options])
+            certain = np.zeros(len(options))
+            return expected_improvement(costs[:, 0], certain, costs[:, 1:], front, reference)
+
+        return value
+
+    def _best(
+        self,
+        trials: Sequence[FrozenTrial],
+        history: History,
+        seen: set[str],
+        chance: random.Random,
+        value: Valued,
+    ) -> dict[str, Any]:
+        """Answers of the most valuable option that is found; none if all have been trials."""
+        if not self._pool:
+            pooled = random.Random(derive(self.seed, "pool"))
+            self._pool = [self._proposals.drawn(pooled) for _ in range(POOL)]
+        drawn = [self._proposals.drawn(chance) for _ in range(FRESH)]
+        front = self._parents(trials, history)
+        options = self._new([*self._pool, *drawn, *self._mutations(front, chance)], seen)
         if not options:
             return {}
-        width = len(self.settings.objectives) - trained
-        losses = [known_losses(self.settings.objectives, option.known) for option in options]
-        costs = np.array(losses).reshape(len(options), width)
-        front, reference = self._front(history), self._reference()
-        if trained:
-            surrogate = Surrogate(history, self._rows, derive(self.seed, number, "surrogate"))
-            mean, std = surrogate.predict(np.array([option.row for option in options]))
-            front = np.vstack([front, self._expected(trials, history, surrogate)])
-            value = expected_improvement(-mean, std, costs, front, reference)
-        else:
-            certain = np.zeros(len(options))
-            value = expected_improvement(costs[:, 0], certain, costs[:, 1:], front, reference)
-        return options[int(np.argmax(value))].answers
+        values = value(options)
+        for _ in range(ROUNDS):
+            best = np.argsort(-values, kind="stable")[:PARENTS]
+            known = seen | {option.key for option in options}
+            parents = [options[place].answers for place in best]
+            better = self._new(self._mutations(parents, chance), known)
+            if better:
+                options += better
+                values = np.concatenate([values, value(better)])
+        return options[int(np.argmax(values))].answers
+
+    def _mutations(
+        self, parents: Sequence[Mapping[str, Any]], chance: random.Random
+    ) -> list[Option]:
+        return [
+            self._proposals.mutated(chance.choice(parents), chance)
+            for _ in range(MUTATIONS if parents else 0)
+        ]
+
+    def _new(self, drawn: Iterable[Option], seen: set[str]) -> list[Option]:
+        """Those within the limits that no trial has had, each once."""
+        unique = {option.key: option for option in drawn if option.key not in seen}
+        return [option for option in unique.values() if self._proposals.allowed(option)]
 
     def _history(self, trials: Sequence[FrozenTrial]) -> History:
         history = History(len(self.settings.budgets))
@@ -131,7 +188,7 @@ class MsEhvi(BaseSampler):
             for rung, accuracy in enumerate(known.get("rungs", ())):
                 history.add(known["key"], losses, rung, accuracy)
             if known["key"] not in self._rows:
-                self._rows[known["key"]] = self._features(self._candidate(trial))
+                self._rows[known["key"]] = self._proposals.row(self._candidate(trial))
         return history
 
     def _candidate(self, trial: FrozenTrial) -> Candidate:
@@ -139,10 +196,6 @@ class MsEhvi(BaseSampler):
             return catalog_candidate(trial.user_attrs["catalog"])
         space, resolution = self.settings.space, self.settings.resolution
         return space.sample(lambda name, _: trial.params[name], resolution)
-
-    def _features(self, candidate: Candidate) -> Floats:
-        row: Floats = features([candidate], self.settings.image, CLASSES)[0]
-        return row
 
     def _front(self, history: History) -> Floats:
         """Losses of what is complete, the uncertain one first."""
@@ -168,30 +221,6 @@ class MsEhvi(BaseSampler):
         names = sorted(self.settings.objectives, key=lambda name: OBJECTIVES[name].known)
         return reference_point([OBJECTIVES[name].axis for name in names])
 
-    def _options(
-        self, trials: Sequence[FrozenTrial], history: History, seen: set[str], number: int
-    ) -> list[Option]:
-        """Candidates within the limits that no trial has had, each once."""
-        if not self._pool:
-            chance = random.Random(derive(self.seed, "pool"))
-            self._pool = [self._drawn({}, chance) for _ in range(POOL)]
-        chance = random.Random(derive(self.seed, number, "options"))
-        drawn = [self._drawn({}, chance) for _ in range(FRESH)]
-        parents = self._parents(trials, history)
-        for _ in range(MUTATIONS if parents else 0):
-            parent = dict(chance.choice(parents))
-            changes = min(len(parent), 1 + chance.randrange(CHANGES))
-            for name in chance.sample(sorted(parent), changes):
-                del parent[name]
-            drawn.append(self._drawn(parent, chance))
-        limits = {n: v for n, v in self.settings.limits().items() if n != "latency"}
-        unique = {option.key: option for option in (*self._pool, *drawn) if option.key not in seen}
-        return [
-            option
-            for option in unique.values()
-            if all(excess <= 0 for excess in over(option.known, limits).values())
-        ]
-
     def _parents(self, trials: Sequence[FrozenTrial], history: History) -> list[Mapping[str, Any]]:
         """Answers of the study's front, by its complete trials."""
         complete = [trial for trial in trials if trial.values and trial.params]
@@ -206,20 +235,3 @@ class MsEhvi(BaseSampler):
             ]
         )
         return [complete[index].params for index in np.flatnonzero(front_mask(losses))]
-
-    def _drawn(self, fixed: Mapping[str, Any], chance: random.Random) -> Option:
-        """A candidate with those answers where they are allowed, and random ones elsewhere."""
-        answers: dict[str, Any] = {}
-
-        def choose(name: str, options: Sequence[Any]) -> Any:
-            given = fixed.get(name)
-            answers[name] = given if name in fixed and given in options else chance.choice(options)
-            return answers[name]
-
-        candidate = self.settings.space.sample(choose, self.settings.resolution)
-        key = candidate.key
-        if key not in self._rows:
-            self._rows[key] = self._features(candidate)
-        settings = self.settings
-        total = cost(candidate.architecture, settings.resolution, settings.channels, CLASSES)
-        return Option(answers, key, known_of(total), self._rows[key])

@@ -19,8 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.stats import kendalltau
-from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.linear_model import RidgeCV
 from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold, cross_val_predict
@@ -73,7 +72,7 @@ class Replay:
         self._image, self._budgets = settings.image, settings.budgets
         self._rows: dict[str, Floats] = {}
         self._known: dict[int, dict[str, float]] = {}
-        self._models: dict[int, Pipeline] = {}
+        self._models: dict[int, GradientBoostingRegressor] = {}
         self._clocks: dict[int, Pipeline] = {}
         self.quality: dict[int, Quality] = {}
         for key in sorted({run.key for run in outcomes}):
@@ -163,11 +162,16 @@ class Replay:
         return float(deviations[self._budgets.index(budget)])
 
 
-def model() -> Pipeline:
+def model() -> GradientBoostingRegressor:
     """What predicts the logarithm of the error from features; not what the sampler uses."""
-    kernel = ConstantKernel(0.1) * RBF(10.0) + WhiteKernel(0.01)
-    process = GaussianProcessRegressor(kernel, normalize_y=True, random_state=0)
-    return make_pipeline(StandardScaler(), process)
+    return GradientBoostingRegressor(
+        n_estimators=300,
+        learning_rate=0.05,
+        max_depth=3,
+        subsample=0.5,
+        max_features=0.3,
+        random_state=0,
+    )
 
 
 def open_replay(path: Path, settings: Settings, precision: str) -> tuple[Replay, Settings]:

@@ -78,6 +78,12 @@ def _gp(seed: int, _settings: "Settings") -> "BaseSampler":
     )
 
 
+def _ms_ehvi_per_second(seed: int, settings: "Settings") -> "BaseSampler":
+    from nas.ms_ehvi import MsEhvi
+
+    return MsEhvi(settings, seed, per_second=True)
+
+
 def _ms_ehvi(seed: int, settings: "Settings") -> "BaseSampler":
     from nas.ms_ehvi import MsEhvi
 
@@ -92,6 +98,9 @@ SAMPLERS: dict[str, Sampler] = {
     "gp": Sampler("Gaussian process, hypervolume improvement; slow from 100 trials on", _gp),
     "ms-ehvi": Sampler(
         "expected hypervolume improvement at the exact cost, surrogate for accuracy", _ms_ehvi, True
+    ),
+    "ms-ehvi-per-second": Sampler(
+        "the same, for every predicted second of training", _ms_ehvi_per_second, True
     ),
 }
 """Name to sampler."""

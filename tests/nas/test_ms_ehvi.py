@@ -134,9 +134,9 @@ def test_the_surrogate_learns_from_every_rung() -> None:
         if int(key) % 6 == 0:
             history.add(key, (1.0,), 1, 1 - error)
     labels = errors_at_the_end(history)
-    assert np.exp(labels["007"]) == pytest.approx(0.1 + 0.3 * rows["007"][0])
+    assert np.exp(labels["007"].error) == pytest.approx(0.1 + 0.3 * rows["007"][0])
     fresh = rng.random((50, 5))
-    mean, std = Surrogate(history, rows, 1).predict(fresh)
+    mean, std = Surrogate(history, rows).predict(fresh)
     assert np.corrcoef(mean, 1 - 0.1 - 0.3 * fresh[:, 0])[0, 1] > 0.95
     assert (std > 0).all()
 

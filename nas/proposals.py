@@ -1,0 +1,83 @@
+"""Candidates that a sampler considers: drawn from the space or mutated, with exact cost, features.
+
+What is drawn depends on the given source of chance alone; features and costs are kept by key.
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from nas.features import features
+from nas.objectives import Known, known_losses, known_of
+from nas.settings import CLASSES, Settings
+from search_space.architecture import Candidate
+from search_space.cost import cost
+from search_space.limits import over
+from studies.pareto import Floats
+
+CHANGES = 3
+"""Answers of its parent that a mutation changes, at most."""
+
+
+class Option(NamedTuple):
+    """A candidate that may be proposed: its answers, its known losses, and its features."""
+
+    answers: dict[str, Any]
+    key: str
+    known: Known
+    losses: tuple[float, ...]
+    row: Floats
+
+
+class Proposals:
+    """Makes options of the space, resolution and objectives of a study's settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._limits = {n: v for n, v in settings.limits().items() if n != "latency"}
+        self._seen: dict[str, tuple[Known, tuple[float, ...], Floats]] = {}
+
+    def drawn(self, chance: random.Random) -> Option:
+        """A random candidate of the space."""
+        return self._answered({}, chance)
+
+    def mutated(self, parent: Mapping[str, Any], chance: random.Random) -> Option:
+        """A candidate with a parent's answers but for a few, which are drawn again.
+
+        Answers that aren't asked for any more go, new questions are answered at random.
+        """
+        kept = dict(parent)
+        changes = min(len(kept), 1 + chance.randrange(CHANGES))
+        for name in chance.sample(sorted(kept), changes):
+            del kept[name]
+        return self._answered(kept, chance)
+
+    def allowed(self, option: Option) -> bool:
+        """Whether it is within the study's limits, as far as they are known before training."""
+        return all(excess <= 0 for excess in over(option.known, self._limits).values())
+
+    def row(self, candidate: Candidate) -> Floats:
+        """A candidate's features, [D]."""
+        return self._described(candidate)[2]
+
+    def _answered(self, fixed: Mapping[str, Any], chance: random.Random) -> Option:
+        answers: dict[str, Any] = {}
+
+        def choose(name: str, options: Sequence[Any]) -> Any:
+            given = fixed.get(name)
+            answers[name] = given if name in fixed and given in options else chance.choice(options)
+            return answers[name]
+
+        candidate = self.settings.space.sample(choose, self.settings.resolution)
+        return Option(answers, candidate.key, *self._described(candidate))
+
+    def _described(self, candidate: Candidate) -> tuple[Known, tuple[float, ...], Floats]:
+        key, settings = candidate.key, self.settings
+        if key not in self._seen:
+            total = cost(candidate.architecture, settings.resolution, settings.channels, CLASSES)
+            known = known_of(total)
+            losses = known_losses(
+                [name for name in settings.objectives if name != "latency"], known
+            )
+            self._seen[key] = known, losses, features([candidate], settings.image, CLASSES)[0]
+        return self._seen[key]
