@@ -2,7 +2,7 @@
 
 Candidates are drawn from the space and mutated from the front. Each has its exact cost; accuracy
 alone is uncertain, so the expectation is in closed form. A proposal is a pure function of the seed,
-the trial's number and the study's trials.
+the trial's number, the study's trials, and what it knew of earlier studies when it began.
 
 .. [Izquierdo2021] S. Izquierdo et al., Bag of Baselines for Multi-objective Joint Neural
    Architecture Search and Hyperparameter Optimization, AutoML workshop, ICML 2021.
@@ -20,19 +20,21 @@ from optuna.trial import FrozenTrial
 
 from nas.ehvi import expected_improvement
 from nas.features import features
-from nas.history import History
+from nas.forecast import forecast
+from nas.history import History, by_rung
 from nas.objectives import OBJECTIVES, Known, known_losses, known_of
 from nas.seeds import derive
 from nas.settings import CLASSES, Settings
-from nas.surrogate import Surrogate
+from nas.surrogate import Surrogate, errors_at_the_end
 from search_space.architecture import Candidate
 from search_space.catalog import candidate as catalog_candidate
 from search_space.cost import cost
 from search_space.limits import over
+from studies.earlier import Earlier
 from studies.pareto import Floats, front_mask, reference_point
 
 STARTUP_TRIALS = 12
-"""Random trials before the surrogate has enough to learn from."""
+"""Random trials before the surrogate has enough to learn from; fewer where it is known before."""
 
 POOL = 400
 """Random candidates that every proposal considers, besides fresh ones and mutations."""
@@ -52,15 +54,20 @@ class Option(NamedTuple):
 
 
 class MsEhvi(BaseSampler):
-    """See the module. ``settings`` are the study's; latency can't be among its objectives."""
+    """See the module. ``settings`` are the study's; latency can't be among its objectives.
 
-    def __init__(self, settings: Settings, seed: int) -> None:
+    ``earlier`` is what the study knows of those before it.
+    """
+
+    def __init__(self, settings: Settings, seed: int, earlier: Sequence[Earlier] = ()) -> None:
         if "latency" in settings.objectives:
             raise ValueError(
                 "sampler is 'ms-ehvi' and latency is an objective; every candidate that it "
                 "considers would have to be timed: choose another --sampler, or --max-latency"
             )
-        self.settings, self.seed = settings, seed
+        self.settings, self.seed, self.earlier = settings, seed, earlier
+        self._by_rung = by_rung(earlier, settings.budgets)
+        self.startup = startup_trials(History(len(settings.budgets), earlier=self._by_rung))
         self._rows: dict[str, Floats] = {}
         self._pool: list[Option] = []
         self._plan: tuple[int, dict[str, Any]] = (-1, {})
@@ -98,9 +105,8 @@ class MsEhvi(BaseSampler):
             key=lambda trial: trial.number,
         )
         history = self._history(trials)
-        known = history.attained(0)[0]
         trained = "accuracy" in self.settings.objectives
-        if number < STARTUP_TRIALS or (trained and len(known) < 2):
+        if number < self.startup or (trained and len(errors_at_the_end(history)) < 2):
             return {}
         seen = {trial.user_attrs["key"] for trial in trials if "key" in trial.user_attrs}
         options = self._options(trials, history, seen, number)
@@ -121,7 +127,10 @@ class MsEhvi(BaseSampler):
         return options[int(np.argmax(value))].answers
 
     def _history(self, trials: Sequence[FrozenTrial]) -> History:
-        history = History(len(self.settings.budgets))
+        history = History(len(self.settings.budgets), earlier=self._by_rung)
+        for one in self.earlier:
+            if one.key not in self._rows:
+                self._rows[one.key] = self._features(Candidate.from_json(one.candidate))
         for trial in trials:
             known = trial.user_attrs
             if "key" not in known or "flops" not in known:
@@ -223,3 +232,14 @@ class MsEhvi(BaseSampler):
         settings = self.settings
         total = cost(candidate.architecture, settings.resolution, settings.channels, CLASSES)
         return Option(answers, key, known_of(total), self._rows[key])
+
+
+def startup_trials(begun: History) -> int:
+    """Random trials of a study that has begun so: none where enough candidates are known.
+
+    Known are those with an accuracy at the last rung, measured or forecast.
+    """
+    last = begun.rungs - 1
+    telling = [rung for rung in range(begun.rungs) if rung == last or forecast(begun, rung)]
+    known = {key for rung in telling for key in begun.learned(rung)}
+    return max(0, STARTUP_TRIALS - len(known))

@@ -5,7 +5,7 @@ has an inner sampler of its own, so that a study continued is the study that was
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nas.seeds import derive
@@ -14,29 +14,31 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
     from nas.settings import Settings
+    from studies.earlier import Earlier
 
 STARTUP_TRIALS = 20
 """Random trials before a model-based sampler has enough to learn from."""
 
 
 class Sampler(NamedTuple):
-    """A sampler's words for the help text, and how to make it with a seed for a study's settings.
+    """A sampler's words for the help text, and how to make it.
 
-    A ``pure`` one proposes by the seed, the trial's number and the study's trials alone.
+    ``make`` takes a seed, the study's settings, and what it knows of earlier studies. A ``pure``
+    one proposes by these, the trial's number and the study's trials alone.
     """
 
     words: str
-    make: "Callable[[int, Settings], BaseSampler]"
+    make: "Callable[[int, Settings, Sequence[Earlier]], BaseSampler]"
     pure: bool = False
 
 
-def _random(seed: int, _settings: "Settings") -> "BaseSampler":
+def _random(seed: int, _settings: "Settings", _earlier: "Sequence[Earlier]") -> "BaseSampler":
     from optuna.samplers import RandomSampler
 
     return RandomSampler(seed=seed)
 
 
-def _tpe(seed: int, _settings: "Settings") -> "BaseSampler":
+def _tpe(seed: int, _settings: "Settings", _earlier: "Sequence[Earlier]") -> "BaseSampler":
     from optuna.samplers import TPESampler
 
     return TPESampler(
@@ -49,19 +51,19 @@ def _tpe(seed: int, _settings: "Settings") -> "BaseSampler":
     )
 
 
-def _nsga2(seed: int, _settings: "Settings") -> "BaseSampler":
+def _nsga2(seed: int, _settings: "Settings", _earlier: "Sequence[Earlier]") -> "BaseSampler":
     from optuna.samplers import NSGAIISampler
 
     return NSGAIISampler(population_size=STARTUP_TRIALS, seed=seed)
 
 
-def _nsga3(seed: int, _settings: "Settings") -> "BaseSampler":
+def _nsga3(seed: int, _settings: "Settings", _earlier: "Sequence[Earlier]") -> "BaseSampler":
     from optuna.samplers import NSGAIIISampler
 
     return NSGAIIISampler(population_size=STARTUP_TRIALS, seed=seed)
 
 
-def _gp(seed: int, _settings: "Settings") -> "BaseSampler":
+def _gp(seed: int, _settings: "Settings", _earlier: "Sequence[Earlier]") -> "BaseSampler":
     from optuna.samplers import GPSampler
 
     return GPSampler(
@@ -71,10 +73,10 @@ def _gp(seed: int, _settings: "Settings") -> "BaseSampler":
     )
 
 
-def _ms_ehvi(seed: int, settings: "Settings") -> "BaseSampler":
+def _ms_ehvi(seed: int, settings: "Settings", earlier: "Sequence[Earlier]") -> "BaseSampler":
     from nas.ms_ehvi import MsEhvi
 
-    return MsEhvi(settings, seed)
+    return MsEhvi(settings, seed, earlier)
 
 
 SAMPLERS: dict[str, Sampler] = {
@@ -113,9 +115,10 @@ class _Proposed:
         return self._get_trials()
 
 
-def seeded(settings: "Settings") -> "BaseSampler":
+def seeded(settings: "Settings", earlier: "Sequence[Earlier]" = ()) -> "BaseSampler":
     """A study's sampler as a pure function of the seed, the trial's number and the study.
 
+    ``earlier`` is what the study knows of those before it, which only ms-ehvi learns from.
     Trials that begin from the catalog are not its own; Optuna's samplers learn nothing from them.
     """
     from optuna.exceptions import ExperimentalWarning
@@ -123,13 +126,13 @@ def seeded(settings: "Settings") -> "BaseSampler":
 
     make, given = SAMPLERS[settings.sampler].make, len(settings.start_from)
     if SAMPLERS[settings.sampler].pure:
-        return make(settings.seed, settings)
+        return make(settings.seed, settings, earlier)
 
     def fresh(*parts: int | str) -> BaseSampler:
         with warnings.catch_warnings():
             # multivariate, group and constant_liar have been experimental since Optuna 2
             warnings.simplefilter("ignore", ExperimentalWarning)
-            return make(derive(settings.seed, *parts), settings)
+            return make(derive(settings.seed, *parts), settings, earlier)
 
     def proposed(study: Any) -> Any:
         return _Proposed(study, given) if given else study

@@ -41,8 +41,8 @@ class Surrogate:
 def errors_at_the_end(history: History) -> dict[str, float]:
     """Natural logarithm of each candidate's error at the last rung, measured or expected."""
     labels: dict[str, float] = {}
-    for rung, accuracies in enumerate(history.accuracies):
+    for rung in range(history.rungs):
         known = forecast(history, rung) if rung < history.rungs - 1 else None
-        for key, accuracy in accuracies.items():
+        for key, accuracy in history.learned(rung).items():
             labels[key] = known.expected(accuracy) if known else log_error(accuracy)
     return labels

@@ -64,7 +64,9 @@ def trials_of(store: Store, name: str = "s") -> list[FrozenTrial]:
 
 
 def test_it_finds_more_hypervolume_than_chance(store: Store) -> None:
-    settings = Settings(sampler="ms-ehvi", budgets=(5_000, 45_000), promotion="none")
+    settings = Settings(
+        sampler="ms-ehvi", budgets=(5_000, 45_000), promotion="none", warm_start=False
+    )
     chance = replace(settings, sampler="random")
     for seed in (0, 1):
         ours = bring(store, replace(settings, seed=seed), 40, f"ours{seed}")
