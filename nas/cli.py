@@ -66,6 +66,10 @@ def run(
         str,
         typer.Option(help="Who goes on to the next rung: known-cost, asha or none (everyone)."),
     ] = "known-cost",
+    warm_start: Annotated[
+        bool,
+        typer.Option(help="Begin with what the database's studies of the same space measured."),
+    ] = True,
     max_params: Annotated[
         str | None, typer.Option(help="Prune what has more parameters, before training.")
     ] = None,
@@ -125,6 +129,7 @@ def run(
             rungs=rungs,
             eta=eta,
             promotion=promotion,
+            warm_start=warm_start,
             max_params=max_params,
             max_flops=max_flops,
             max_activation_bytes=max_activation_bytes,

@@ -2,7 +2,8 @@
 
 Candidates are drawn from the space and mutated, from the front first and then from those of most
 improvement. Each has its exact cost; accuracy alone is uncertain, so the expectation is in closed
-form. A proposal is a pure function of the seed, the trial's number and the study's trials.
+form. A proposal is a pure function of the seed, the trial's number, the study's trials, and what it
+knew of earlier studies when it began.
 
 .. [Izquierdo2021] S. Izquierdo et al., Bag of Baselines for Multi-objective Joint Neural
    Architecture Search and Hyperparameter Optimization, AutoML workshop, ICML 2021.
@@ -20,18 +21,20 @@ from optuna.trial import FrozenTrial
 
 from nas.ehvi import expected_improvement
 from nas.features import log_seconds
-from nas.history import History
+from nas.forecast import forecast
+from nas.history import History, by_rung
 from nas.objectives import OBJECTIVES, known_losses
 from nas.proposals import Option, Proposals
 from nas.seeds import derive
 from nas.settings import Settings
-from nas.surrogate import Surrogate
+from nas.surrogate import Surrogate, errors_at_the_end
 from search_space.architecture import Candidate
 from search_space.catalog import candidate as catalog_candidate
+from studies.earlier import Earlier
 from studies.pareto import Floats, front_mask, reference_point
 
 STARTUP_TRIALS = 12
-"""Trials before the surrogate has enough to learn from."""
+"""Trials before the surrogate has enough to learn from; fewer where it is known before."""
 
 CHEAPEST_OF = 4
 """Each of these is the one that trains fastest among so many."""
@@ -50,17 +53,27 @@ Valued = Callable[[Sequence[Option]], Floats]
 class MsEhvi(BaseSampler):
     """See the module. ``settings`` are the study's; latency can't be among its objectives.
 
-    ``per_second`` divides what is expected by the predicted seconds of training.
+    ``earlier`` is what the study knows of those before it; ``per_second`` divides what is expected
+    by the predicted seconds of training.
     """
 
-    def __init__(self, settings: Settings, seed: int, per_second: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        seed: int,
+        earlier: Sequence[Earlier] = (),
+        per_second: bool = False,
+    ) -> None:
         if "latency" in settings.objectives:
             raise ValueError(
                 "sampler is 'ms-ehvi' and latency is an objective; every candidate that it "
                 "considers would have to be timed: choose another --sampler, or --max-latency"
             )
-        self.settings, self.seed, self.per_second = settings, seed, per_second
+        self.settings, self.seed, self.earlier = settings, seed, earlier
+        self.per_second = per_second
         self._proposals = Proposals(settings)
+        self._by_rung = by_rung(earlier, settings.budgets)
+        self.startup = startup_trials(History(len(settings.budgets), earlier=self._by_rung))
         self._rows: dict[str, Floats] = {}
         self._pool: list[Option] = []
         self._plan: tuple[int, dict[str, Any]] = (-1, {})
@@ -101,7 +114,7 @@ class MsEhvi(BaseSampler):
         seen = {trial.user_attrs["key"] for trial in trials if "key" in trial.user_attrs}
         history = self._history(trials)
         trained = "accuracy" in self.settings.objectives
-        if trained and (number < STARTUP_TRIALS or len(history.attained(0)[0]) < 2):
+        if trained and (number < self.startup or len(errors_at_the_end(history)) < 2):
             few = self._new((self._proposals.drawn(chance) for _ in range(CHEAPEST_OF)), seen)
             return min(few, key=lambda option: log_seconds(option.row)).answers if few else {}
         value = self._value(trials, history) if trained else self._certain_value(history)
@@ -109,8 +122,7 @@ class MsEhvi(BaseSampler):
 
     def _value(self, trials: Sequence[FrozenTrial], history: History) -> Valued:
         """Expected improvement, accuracy being what the surrogate says of it."""
-        rows = {key: self._rows[key] for key in history.known}
-        surrogate = Surrogate(history, rows)
+        surrogate = Surrogate(history, self._rows)
         front = np.vstack([self._front(history), self._expected(trials, history, surrogate)])
         reference = self._reference()
 
@@ -178,7 +190,10 @@ class MsEhvi(BaseSampler):
         return [option for option in unique.values() if self._proposals.allowed(option)]
 
     def _history(self, trials: Sequence[FrozenTrial]) -> History:
-        history = History(len(self.settings.budgets))
+        history = History(len(self.settings.budgets), earlier=self._by_rung)
+        for one in self.earlier:
+            if one.key not in self._rows:
+                self._rows[one.key] = self._proposals.row(Candidate.from_json(one.candidate))
         for trial in trials:
             known = trial.user_attrs
             if "key" not in known or "flops" not in known:
@@ -235,3 +250,14 @@ class MsEhvi(BaseSampler):
             ]
         )
         return [complete[index].params for index in np.flatnonzero(front_mask(losses))]
+
+
+def startup_trials(begun: History) -> int:
+    """Cheap random trials of a study that has begun so: none where enough candidates are known.
+
+    Known are those with an accuracy at the last rung, measured or forecast.
+    """
+    last = begun.rungs - 1
+    telling = [rung for rung in range(begun.rungs) if rung == last or forecast(begun, rung)]
+    known = {key for rung in telling for key in begun.learned(rung)}
+    return max(0, STARTUP_TRIALS - len(known))

@@ -44,6 +44,7 @@ class Asked:
     rungs: int
     eta: float
     promotion: str
+    warm_start: bool
     max_params: str | None
     max_flops: str | None
     max_activation_bytes: str | None
@@ -104,6 +105,7 @@ def settings_of(asked: Asked) -> Settings:
         budgets=budgets(asked.budget, asked.rungs, asked.eta),
         eta=asked.eta,
         promotion=asked.promotion,
+        warm_start=asked.warm_start,
         max_params=_limit("--max-params", asked.max_params),
         max_flops=_limit("--max-flops", asked.max_flops),
         max_activation_bytes=_limit("--max-activation-bytes", asked.max_activation_bytes),

@@ -8,7 +8,7 @@ import importlib
 import inspect
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nas.seeds import derive
@@ -18,32 +18,34 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
     from nas.settings import Settings
+    from studies.earlier import Earlier
 
 STARTUP_TRIALS = 20
 """Random trials before a model-based sampler has enough to learn from."""
 
 
 class Sampler(NamedTuple):
-    """A sampler's words for the help text, and how to make it with a seed for a study's settings.
+    """A sampler's words for the help text, and how to make it.
 
-    A ``pure`` one proposes by the seed, the trial's number and the study's trials alone. A
-    ``kept`` one may remember what it likes, so a run has one for all its trials; what it proposes
-    after an interruption is then its own business.
+    ``make`` takes a seed, the study's settings, and what it knows of earlier studies. A ``pure``
+    one proposes by these, the trial's number and the study's trials alone. A ``kept`` one may
+    remember what it likes, so a run has one for all its trials; what it proposes after an
+    interruption is then its own business.
     """
 
     words: str
-    make: "Callable[[int, Settings], BaseSampler]"
+    make: "Callable[[int, Settings, Sequence[Earlier]], BaseSampler]"
     pure: bool = False
     kept: bool = False
 
 
-def _random(seed: int, _settings: "Settings") -> "BaseSampler":
+def _random(seed: int, _settings: "Settings", _earlier: "Sequence[Earlier]") -> "BaseSampler":
     from optuna.samplers import RandomSampler
 
     return RandomSampler(seed=seed)
 
 
-def _tpe(seed: int, _settings: "Settings") -> "BaseSampler":
+def _tpe(seed: int, _settings: "Settings", _earlier: "Sequence[Earlier]") -> "BaseSampler":
     from optuna.samplers import TPESampler
 
     return TPESampler(
@@ -56,19 +58,19 @@ def _tpe(seed: int, _settings: "Settings") -> "BaseSampler":
     )
 
 
-def _nsga2(seed: int, _settings: "Settings") -> "BaseSampler":
+def _nsga2(seed: int, _settings: "Settings", _earlier: "Sequence[Earlier]") -> "BaseSampler":
     from optuna.samplers import NSGAIISampler
 
     return NSGAIISampler(population_size=STARTUP_TRIALS, seed=seed)
 
 
-def _nsga3(seed: int, _settings: "Settings") -> "BaseSampler":
+def _nsga3(seed: int, _settings: "Settings", _earlier: "Sequence[Earlier]") -> "BaseSampler":
     from optuna.samplers import NSGAIIISampler
 
     return NSGAIIISampler(population_size=STARTUP_TRIALS, seed=seed)
 
 
-def _gp(seed: int, _settings: "Settings") -> "BaseSampler":
+def _gp(seed: int, _settings: "Settings", _earlier: "Sequence[Earlier]") -> "BaseSampler":
     from optuna.samplers import GPSampler
 
     return GPSampler(
@@ -78,16 +80,18 @@ def _gp(seed: int, _settings: "Settings") -> "BaseSampler":
     )
 
 
-def _ms_ehvi_per_second(seed: int, settings: "Settings") -> "BaseSampler":
+def _ms_ehvi_per_second(
+    seed: int, settings: "Settings", earlier: "Sequence[Earlier]"
+) -> "BaseSampler":
     from nas.ms_ehvi import MsEhvi
 
-    return MsEhvi(settings, seed, per_second=True)
+    return MsEhvi(settings, seed, earlier, per_second=True)
 
 
-def _ms_ehvi(seed: int, settings: "Settings") -> "BaseSampler":
+def _ms_ehvi(seed: int, settings: "Settings", earlier: "Sequence[Earlier]") -> "BaseSampler":
     from nas.ms_ehvi import MsEhvi
 
-    return MsEhvi(settings, seed)
+    return MsEhvi(settings, seed, earlier)
 
 
 SAMPLERS: dict[str, Sampler] = {
@@ -120,7 +124,7 @@ def sampler_of(name: str) -> Sampler:
         return SAMPLERS[name]
     found = _imported(name)
 
-    def make(seed: int, _settings: "Settings") -> "BaseSampler":
+    def make(seed: int, _settings: "Settings", _earlier: "Sequence[Earlier]") -> "BaseSampler":
         takes_seed = "seed" in inspect.signature(found).parameters
         made: BaseSampler = found(seed=seed) if takes_seed else found()
         return made
@@ -177,9 +181,10 @@ class _Proposed:
         return self._get_trials()
 
 
-def seeded(settings: "Settings") -> "BaseSampler":
+def seeded(settings: "Settings", earlier: "Sequence[Earlier]" = ()) -> "BaseSampler":
     """A study's sampler as a pure function of the seed, the trial's number and the study.
 
+    ``earlier`` is what the study knows of those before it, which only ms-ehvi learns from.
     Trials that begin from the catalog are not its own; Optuna's samplers learn nothing from them.
     """
     from optuna.exceptions import ExperimentalWarning
@@ -187,13 +192,13 @@ def seeded(settings: "Settings") -> "BaseSampler":
 
     sampler, given = sampler_of(settings.sampler), len(settings.start_from)
     if sampler.pure:
-        return sampler.make(settings.seed, settings)
+        return sampler.make(settings.seed, settings, earlier)
 
     def fresh(*parts: int | str) -> BaseSampler:
         with warnings.catch_warnings():
             # multivariate, group and constant_liar have been experimental since Optuna 2
             warnings.simplefilter("ignore", ExperimentalWarning)
-            return sampler.make(derive(settings.seed, *parts), settings)
+            return sampler.make(derive(settings.seed, *parts), settings, earlier)
 
     def proposed(study: Any) -> Any:
         return _Proposed(study, given) if given else study

@@ -8,7 +8,7 @@ import logging
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import optuna
@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from nas.cluster import Workers
 from nas.evaluation import Evaluation, versions
-from nas.history import History
+from nas.history import History, by_rung
 from nas.objectives import OBJECTIVES, Known, known_losses, known_of
 from nas.progress import Progress, Tracker
 from nas.promotion import PROMOTIONS
@@ -28,6 +28,7 @@ from search_space.cost import cost
 from search_space.expand import expand
 from search_space.limits import over
 from search_space.words import describe
+from studies.earlier import find_earlier, load_earlier
 from studies.results import Results, collect
 from studies.store import Store, StoreError
 
@@ -47,14 +48,24 @@ class Until:
 
 
 def open_study(store: Store, name: str, settings: Settings) -> optuna.Study:
-    """The study of that name, made if it isn't there; StoreError if it is about something else."""
+    """The study of that name, made if it isn't there; StoreError if it is about something else.
+
+    What a new one learns from earlier ones is kept with it, so that it continues as it began.
+    """
     optuna.logging.set_verbosity(logging.ERROR)
     axes = tuple(OBJECTIVES[objective].axis for objective in settings.objectives)
-    sampler = seeded(settings)
-    if name in store.study_names():
+    begun = name in store.study_names()
+    if begun:
+        earlier = load_earlier(store, name)
+    else:
+        earlier = find_earlier(store, settings.to_json()) if settings.warm_start else []
+    sampler = seeded(settings, earlier)
+    if begun:
         known = store.study(name)
         # What an earlier version stored, in this version's words.
         stored = Settings.from_json(known["settings"]).to_json()
+        if "warm_start" not in known["settings"]:  # then it began cold, whatever is asked for now
+            settings = replace(settings, warm_start=False)
         differing = differences(stored, settings.to_json())
         differing += differences(known["versions"], versions(), "version of ")
         if differing:
@@ -67,7 +78,7 @@ def open_study(store: Store, name: str, settings: Settings) -> optuna.Study:
             raise StoreError(
                 f"study {name!r} in {store.shown} was not made by this tool; give another --study"
             )
-        store.add_study(name, settings.to_json(), axes, versions())
+        store.add_study(name, settings.to_json(), axes, versions(), earlier)
     with store.guard():
         study = optuna.create_study(
             study_name=name,
@@ -141,7 +152,8 @@ class _Run:
             for trial in trials
             if "latency" in trial.user_attrs
         }
-        self.history = History(len(settings.budgets))
+        earlier = by_rung(load_earlier(store, study.study_name), settings.budgets)
+        self.history = History(len(settings.budgets), earlier=earlier)
         for trial in trials:
             self._remember(trial)
         self.started = time.monotonic()

@@ -90,7 +90,8 @@ class Settings:
     them. Above ``max_params``,
     ``max_flops``, ``max_activation_bytes`` or ``max_latency`` (seconds of one image) a candidate
     is pruned before training; None: no limit. ``start_from`` are candidates of the catalog that
-    are the study's first trials.
+    are the study's first trials. ``warm_start``: as it begins, it learns what earlier studies of
+    the database have measured in the same space with the same recipe.
     """
 
     space: SearchSpace = field(default_factory=SearchSpace)
@@ -107,6 +108,7 @@ class Settings:
     max_activation_bytes: int | None = None
     max_latency: float | None = None
     start_from: tuple[str, ...] = ()
+    warm_start: bool = True
     recipe: Recipe = field(default_factory=Recipe)
     data: str = ""
 
@@ -173,6 +175,7 @@ class Settings:
                 "space": SearchSpace.from_json(data["space"]),
                 "objectives": tuple(data["objectives"]),
                 "start_from": tuple(data.get("start_from", ())),
+                "warm_start": data.get("warm_start", False),
                 "recipe": Recipe(**data["recipe"]),
             }
         )

@@ -78,9 +78,9 @@ class Label(NamedTuple):
 def errors_at_the_end(history: History) -> dict[str, Label]:
     """What every candidate's accuracies say of the last rung, by key."""
     labels: dict[str, Label] = {}
-    for rung, accuracies in enumerate(history.accuracies):
+    for rung in range(history.rungs):
         known = forecast(history, rung) if rung < history.rungs - 1 else None
-        for key, accuracy in accuracies.items():
+        for key, accuracy in history.learned(rung).items():
             if known:
                 labels[key] = Label(known.expected(accuracy), known.deviation**2, rung)
             else:

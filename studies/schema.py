@@ -1,9 +1,24 @@
 """SQLAlchemy tables beside Optuna's, in the same database, and the version of their schema."""
 
-from sqlalchemy import JSON, Column, DateTime, Float, Integer, MetaData, String, Table, Text, func
+from sqlalchemy import (
+    JSON,
+    Column,
+    DateTime,
+    Double,
+    Float,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    func,
+)
 
-VERSION = 1
-"""Raised with every change of a table. A database of a newer version is refused."""
+VERSION = 2
+"""Raised with every change of a table. A database of a newer version is refused.
+
+An older one is read as it is, and upgraded when a study is added. Version 2 added ``EARLIER``.
+"""
 
 METADATA = MetaData()
 
@@ -51,3 +66,13 @@ EVALUATIONS = Table(
     Column("created", DateTime, server_default=func.now()),
 )
 """Every evaluation, once. ``identity`` is a digest of the columns from ``key`` to ``data``."""
+
+EARLIER = Table(
+    "nas_earlier",
+    METADATA,
+    Column("study", String(255), primary_key=True),
+    Column("key", String(32), primary_key=True),
+    Column("budget", Integer, primary_key=True),
+    Column("accuracy", Double, nullable=False),
+)
+"""What a study knows of those before it, since it began: accuracies of their candidates."""

@@ -13,10 +13,12 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from studies.pareto import Axis
-from studies.schema import CANDIDATES, EVALUATIONS, METADATA, SCHEMA, STUDIES, VERSION
+from studies.schema import CANDIDATES, EARLIER, EVALUATIONS, METADATA, SCHEMA, STUDIES, VERSION
 
 if TYPE_CHECKING:
     import optuna
+
+    from studies.earlier import Earlier
 
 BUSY_SECONDS = 60
 """How long a connection waits for another one's lock before it gives up."""
@@ -69,7 +71,10 @@ class Store:
             yield connection
 
     def create_tables(self) -> None:
-        """Add our tables where they are missing, and turn SQLite's write-ahead log on, for ever."""
+        """Add our tables where they are missing, and turn SQLite's write-ahead log on, for ever.
+
+        A database of an older version is of this one afterwards.
+        """
         if self.url.get_backend_name() == "sqlite":
             with self.guard(), self.engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA journal_mode=WAL")
@@ -77,6 +82,12 @@ class Store:
             METADATA.create_all(connection)
             if connection.execute(sa.select(SCHEMA.c.version)).first() is None:
                 connection.execute(sa.insert(SCHEMA).values(version=VERSION))
+            older = SCHEMA.c.version < VERSION
+            connection.execute(sa.update(SCHEMA).where(older).values(version=VERSION))
+
+    def exists(self) -> bool:
+        """Whether there is a database; SQLite would make an empty file if it were asked itself."""
+        return self.url.get_backend_name() != "sqlite" or Path(self.url.database or "").exists()
 
     def schema_version(self) -> int | None:
         """The version of our tables in this database; None where there are none."""
@@ -87,6 +98,8 @@ class Store:
 
     def study_names(self) -> list[str]:
         """Names of the studies that this tool made here, oldest first."""
+        if not self.exists():
+            return []
         with self.transaction() as connection:
             if not sa.inspect(connection).has_table(STUDIES.name):
                 return []
@@ -124,8 +137,12 @@ class Store:
         settings: Mapping[str, Any],
         axes: Sequence[Axis],
         versions: Mapping[str, str],
+        earlier: "Sequence[Earlier]" = (),
     ) -> None:
-        """Remember what a study is about, before its first trial; this makes our tables."""
+        """Remember what a study is about, before its first trial; this makes our tables.
+
+        ``earlier`` is what it knows of earlier studies, now and whenever it continues.
+        """
         self.create_tables()
         with self.transaction() as connection:
             connection.execute(
@@ -136,6 +153,12 @@ class Store:
                     versions=dict(versions),
                 )
             )
+            rows = [
+                {"study": name, "key": key, "budget": budget, "accuracy": accuracy}
+                for key, budget, accuracy, _ in earlier
+            ]
+            if rows:
+                connection.execute(sa.insert(EARLIER), rows)
 
     def storage(self) -> "optuna.storages.RDBStorage":
         """Optuna's storage on this database."""
@@ -211,11 +234,7 @@ def open_store(url: str, create: bool = False) -> Store:
     if parsed.get_backend_name() == "sqlite":
         _check_file(parsed, create)
     store = Store(parsed)
-    if (
-        create
-        and parsed.get_backend_name() == "sqlite"
-        and not Path(parsed.database or "").exists()
-    ):
+    if create and not store.exists():
         return store
     version = store.schema_version()
     if version is not None and version > VERSION:

@@ -38,7 +38,8 @@ def test_the_choices_of_an_option_are_documented(option: str) -> None:
 
 
 def test_options_that_are_documented_exist() -> None:
-    known = {o for command in COMMANDS.values() for p in command.params for o in p.opts}
+    parameters = [p for command in COMMANDS.values() for p in command.params]
+    known = {option for p in parameters for option in (*p.opts, *p.secondary_opts)}
     known |= {"--help", "--port"}
     said = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
     assert said - {"--check"} <= known

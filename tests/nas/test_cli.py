@@ -45,6 +45,7 @@ BAD = [
     ),
     ("--max-latency 3601s", "--max-latency is '3601s'; give a time such as 500us"),
     ("--max-latency=", "--max-latency is ''; give a time such as 500us"),
+    ("--sampler ms-ehvi --objectives accuracy,latency", "'ms-ehvi' and latency is an objective"),
     ("--start-from=", "'' is not in the catalog"),
     ("--resolution 7", "resolution is 7; it must be a whole number from 8 to 224"),
     ("--resolution 225", "resolution is 225; it must be a whole number from 8 to 224"),

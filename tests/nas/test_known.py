@@ -89,7 +89,7 @@ def test_a_study_keeps_what_it_started_from(store: Store, tiny_settings: Setting
 def test_a_study_of_an_earlier_version_continues(store: Store, tiny_settings: Settings) -> None:
     bring(store, tiny_settings, 2)
     stored = tiny_settings.to_json()
-    for name in ("max_activation_bytes", "max_latency", "start_from"):
+    for name in ("max_activation_bytes", "max_latency", "start_from", "warm_start"):
         del stored[name]
     with store.transaction() as connection:
         connection.execute(sa.update(STUDIES).values(settings=stored))

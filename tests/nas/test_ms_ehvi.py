@@ -10,7 +10,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from nas import ms_ehvi, surrogate
+from nas import ms_ehvi
 from nas.cluster import InDriver
 from nas.evaluation import Evaluation
 from nas.features import features
@@ -45,8 +45,8 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fewer candidates a proposal, so that whole studies are quick."""
     monkeypatch.setattr(ms_ehvi, "POOL", 60)
     monkeypatch.setattr(ms_ehvi, "FRESH", 5)
-    monkeypatch.setattr(ms_ehvi, "MUTATIONS", 20)
-    monkeypatch.setattr(surrogate, "TREES", 16)
+    monkeypatch.setattr(ms_ehvi, "MUTATIONS", 10)
+    monkeypatch.setattr(ms_ehvi, "ROUNDS", 1)
 
 
 @pytest.fixture
@@ -64,7 +64,9 @@ def trials_of(store: Store, name: str = "s") -> list[FrozenTrial]:
 
 
 def test_it_finds_more_hypervolume_than_chance(store: Store) -> None:
-    settings = Settings(sampler="ms-ehvi", budgets=(5_000, 45_000), promotion="none")
+    settings = Settings(
+        sampler="ms-ehvi", budgets=(5_000, 45_000), promotion="none", warm_start=False
+    )
     chance = replace(settings, sampler="random")
     for seed in (0, 1):
         ours = bring(store, replace(settings, seed=seed), 40, f"ours{seed}")

@@ -117,9 +117,10 @@ def test_the_promotion_is_the_same_however_the_past_is_told(
     store: Store, rung_settings: Settings
 ) -> None:
     """A run that begins anew remembers from its trials what the run before it knew."""
-    bring(store, rung_settings, 30, name="whole")
+    cold = replace(rung_settings, warm_start=False)
+    bring(store, cold, 30, name="whole")
     for trials in (7, 15, 30):
-        bring(store, rung_settings, trials, name="parts")
+        bring(store, cold, trials, name="parts")
     assert facts(store, "whole") == facts(store, "parts")
 
 

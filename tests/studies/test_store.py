@@ -153,6 +153,7 @@ def test_a_missing_database_is_made_only_where_asked(tmp_path: Path) -> None:
     assert "does not exist" in refusal(url, False)
     assert "is not a directory" in refusal(f"sqlite:///{tmp_path}/no/a.db", True)
     store = open_store(url, True)
+    assert store.study_names() == []
     assert not list(tmp_path.iterdir())
     store.add_study("s", {}, AXES, {})
     assert open_store(url).schema_version() == VERSION
@@ -196,6 +197,8 @@ def test_a_newer_schema_is_refused(store: Store) -> None:
         words = refusal(str(store.url), create)
         assert f"schema version {VERSION + 1}" in words
         assert "upgrade inception-nas" in words
+    store.create_tables()
+    assert store.schema_version() == VERSION + 1
 
 
 def test_passwords_are_never_shown(tmp_path: Path) -> None:
