@@ -1,15 +1,15 @@
-"""How well short runs rank candidates: Kendall's tau and recall against the long runs in data/."""
+"""How well short runs rank candidates: Kendall's tau and recall against the table's long runs."""
 
-import csv
 import json
 import math
 import statistics
 from collections import defaultdict
-from pathlib import Path
 
+from problem import TABLE
 from scipy.stats import kendalltau
 
-DATA = Path(__file__).parent / "data"
+from studies.table import read_table
+
 LONG = 500_000
 """Training images of a long run: ten epochs."""
 
@@ -21,18 +21,22 @@ Run = tuple[int, float, int]
 
 
 def main() -> None:
-    norms = {}
-    for line in (DATA / "candidates.jsonl").read_text().splitlines():
-        known = json.loads(line)
-        norms[known["key"]] = known["candidate"]["architecture"].get("norm", "none")
-    accuracies: dict[Run, dict[str, float]] = defaultdict(dict)
-    with (DATA / "evaluations.csv").open(newline="") as file:
-        for row in csv.DictReader(file):
-            accuracy = float(row["accuracy"]) if row["accuracy"] != "None" else 0.0
-            run = int(row["batch_size"]), float(row["learning_rate"]), int(row["budget"])
-            accuracies[run][row["key"]] = accuracy
+    table = read_table(TABLE)
+    norms = {
+        key: candidate["architecture"].get("norm", "none")
+        for key, candidate in table.candidates.items()
+    }
+    seeds: dict[Run, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for run, outcome in table.outcomes.items():
+        recipe = json.loads(run.setting.recipe)
+        kind = recipe["batch_size"], recipe["learning_rate"], run.budget
+        seeds[kind][run.key].append(outcome.accuracy or 0.0)
+    accuracies = {
+        kind: {key: statistics.mean(values) for key, values in found.items()}
+        for kind, found in seeds.items()
+    }
     (truth,) = (found for run, found in accuracies.items() if run[2] == LONG)
-    print("| batch | rate | images | n | tau | error | tau, batch norm | n | best 3 in 6 | mean |")
+    print("| batch | rate | images | n | tau | error | tau, batch norm | n | best quarter | mean |")
     print(f"|{' --- |' * 10}")
     for run, found in sorted(accuracies.items()):
         keys = sorted(found.keys() & truth.keys())
@@ -41,14 +45,18 @@ def main() -> None:
         normed = [key for key in keys if norms[key] != "none"]
         # standard error of tau without ties where there is no relation (Kendall 1938)
         error = math.sqrt(2 * (2 * len(keys) + 5) / (9 * len(keys) * (len(keys) - 1)))
-        best = sorted(keys, key=lambda key: -truth[key])[:3]
-        chosen = sorted(keys, key=lambda key: -found[key])[:6]
+        wanted = len(keys) // 4
+        best = sorted(keys, key=lambda key: -truth[key])[:wanted]
+        chosen = sorted(keys, key=lambda key: -found[key])[: 2 * wanted]
         print(
             f"| {run[0]} | {run[1]:g} | {run[2]:,} | {len(keys)} | {tau(found, truth, keys):.2f} | "
             f"{error:.2f} | {tau(found, truth, normed):.2f} | {len(normed)} | "
-            f"{len(set(best) & set(chosen))} of 3 | "
+            f"{len(set(best) & set(chosen))} of {wanted} | "
             f"{statistics.mean(found[key] for key in keys):.2%} |"
         )
+    print(
+        "\nbest quarter: how many of the long runs' best quarter are in the short runs' best half"
+    )
 
 
 def tau(found: dict[str, float], truth: dict[str, float], keys: list[str]) -> float:

@@ -196,6 +196,9 @@ def _entries(path: Path, lines: list[str]) -> Iterator[tuple[int, dict[str, Any]
 
 def _outcome(accuracy: float | None, loss: float | None, seconds: float | None) -> Outcome:
     values = [None if value is None else float(value) for value in (accuracy, loss, seconds)]
-    if values[0] is not None and not 0 <= values[0] <= 1:
+    found = Outcome(*values)
+    if found.accuracy is not None and not 0 <= found.accuracy <= 1:
         raise ValueError
-    return Outcome(*values)
+    if found.seconds is not None and not found.seconds > 0:
+        raise ValueError
+    return found
