@@ -47,21 +47,22 @@ def run(
     study: Study = DEFAULT_STUDY,
     storage: Storage = DEFAULT_STORAGE,
     sampler: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help=f"Who proposes: {SAMPLER_HELP}; or the dotted path of an Optuna sampler."
+            help=f"Who proposes: {SAMPLER_HELP}; or the dotted path of an Optuna sampler. "
+            "[default: ms-ehvi, or tpe if latency is an objective]"
         ),
-    ] = "tpe",
+    ] = None,
     objectives: Annotated[
         str,
         typer.Option(help="Any of accuracy, params, flops, activation_bytes, latency."),
     ] = "accuracy,params,flops",
     budget: Annotated[
         str,
-        typer.Option(help="Training images at the last rung, or at each, such as 5k,15k,45k."),
+        typer.Option(help="Training images at the last rung, or at each, such as 5k,20k."),
     ] = "20k",
-    rungs: Annotated[int, typer.Option(help="Rungs, if --budget is one number.")] = 1,
-    eta: Annotated[float, typer.Option(help="Factor by which budgets grow.")] = 3.0,
+    rungs: Annotated[int, typer.Option(help="Rungs, if --budget is one number.")] = 2,
+    eta: Annotated[float, typer.Option(help="Factor by which budgets grow.")] = 4.0,
     promotion: Annotated[
         str,
         typer.Option(help="Who goes on to the next rung: known-cost, asha or none (everyone)."),

@@ -75,6 +75,7 @@ class MsEhvi(BaseSampler):
         self._by_rung = by_rung(earlier, settings.budgets)
         self.startup = startup_trials(History(len(settings.budgets), earlier=self._by_rung))
         self._rows: dict[str, Floats] = {}
+        self._losses: dict[str, tuple[float, ...]] = {}
         self._pool: list[Option] = []
         self._plan: tuple[int, dict[str, Any]] = (-1, {})
 
@@ -198,12 +199,13 @@ class MsEhvi(BaseSampler):
             known = trial.user_attrs
             if "key" not in known or "flops" not in known:
                 continue
-            losses = known_losses(self.settings.objectives, known)
-            history.known[known["key"]] = losses
+            key = known["key"]
+            if key not in self._losses:
+                self._losses[key] = known_losses(self.settings.objectives, known)
+                self._rows[key] = self._proposals.row(self._candidate(trial))
+            history.known[key] = self._losses[key]
             for rung, accuracy in enumerate(known.get("rungs", ())):
-                history.add(known["key"], losses, rung, accuracy)
-            if known["key"] not in self._rows:
-                self._rows[known["key"]] = self._proposals.row(self._candidate(trial))
+                history.add(key, self._losses[key], rung, accuracy)
         return history
 
     def _candidate(self, trial: FrozenTrial) -> Candidate:

@@ -38,7 +38,7 @@ class Asked:
     channels: int
     study: str
     storage: str
-    sampler: str
+    sampler: str | None
     objectives: str
     budget: str
     rungs: int
@@ -93,12 +93,14 @@ def run_command(asked: Asked, quiet: bool, as_json: bool) -> None:
 
 def settings_of(asked: Asked) -> Settings:
     """The settings that were asked for, without those that the machine decides."""
-    check_sampler(asked.sampler)
+    objectives = chosen(names(asked.objectives))
+    sampler = asked.sampler or ("tpe" if "latency" in objectives else Settings.sampler)
+    check_sampler(sampler)
     check_choice("promotion", asked.promotion, PROMOTIONS)
     return Settings(
         space=read_space(asked.space),
-        objectives=chosen(names(asked.objectives)),
-        sampler=asked.sampler,
+        objectives=objectives,
+        sampler=sampler,
         seed=asked.seed,
         resolution=asked.resolution,
         channels=asked.channels,

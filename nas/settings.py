@@ -18,10 +18,10 @@ BUDGET = (128, 10_000_000)
 CLASSES = 10
 """Of Fashion-MNIST."""
 
-DEFAULT_BUDGETS = (20_000,)
+DEFAULT_BUDGETS = (5_000, 20_000)
 """Training images of each rung."""
 
-DEFAULT_ETA = 3.0
+DEFAULT_ETA = 4.0
 LIMITS = ("params", "flops", "activation_bytes", "latency")
 """What a study may have a limit for, as ``max_params`` and so on; latency takes time, so last."""
 
@@ -96,7 +96,7 @@ class Settings:
 
     space: SearchSpace = field(default_factory=SearchSpace)
     objectives: tuple[str, ...] = ("accuracy", "params", "flops")
-    sampler: str = "tpe"
+    sampler: str = "ms-ehvi"
     seed: int = 0
     resolution: int = 28
     channels: int = 1
