@@ -24,9 +24,9 @@ from sklearn.preprocessing import StandardScaler
 
 from nas.features import features
 from nas.forecast import log_error
+from nas.ms_ehvi.surrogate import LENGTH, NOISE
 from nas.replay import model as boosted
 from nas.settings import Settings
-from nas.surrogate import LENGTH, NOISE
 from search_space.architecture import Candidate
 from studies.pareto import Floats
 from studies.table import read_table

@@ -83,13 +83,13 @@ def _gp(seed: int, _settings: "Settings", _earlier: "Sequence[Earlier]") -> "Bas
 def _ms_ehvi_per_second(
     seed: int, settings: "Settings", earlier: "Sequence[Earlier]"
 ) -> "BaseSampler":
-    from nas.ms_ehvi import MsEhvi
+    from nas.ms_ehvi.sampler import MsEhvi
 
     return MsEhvi(settings, seed, earlier, per_second=True)
 
 
 def _ms_ehvi(seed: int, settings: "Settings", earlier: "Sequence[Earlier]") -> "BaseSampler":
-    from nas.ms_ehvi import MsEhvi
+    from nas.ms_ehvi.sampler import MsEhvi
 
     return MsEhvi(settings, seed, earlier)
 

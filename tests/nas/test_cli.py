@@ -12,8 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from nas import cli
+from nas.commands.parsing import count, duration, study_name
 from nas.objectives import OBJECTIVES
-from nas.options import count, duration, study_name
 
 
 def refused(capsys: pytest.CaptureFixture[str], arguments: Sequence[str]) -> str:
@@ -54,7 +54,7 @@ BAD = [
     ("--trials many", "Invalid value for '--trials'"),
     ("--budget 10", "budget is 10; it must be a whole number from 128 to 1e+07"),
     ("--budget 600,200", "budgets is 600,200; they must increase from rung to rung"),
-    ("--budget 1k --rungs 4", "4 rungs that grow by 3 would begin at 37 images"),
+    ("--budget 1k --rungs 4", "4 rungs that grow by 4 would begin at 16 images"),
     ("--rungs 0", "rungs is 0; it must be a whole number from 1 to 20"),
     ("--eta 1", "eta is 1.0; it must be a number from 1.01 to 100"),
     ("--promotion best", "promotion is 'best'; choose one of: known-cost, asha, none"),

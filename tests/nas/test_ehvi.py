@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nas.ehvi import expected_improvement, undominated
+from nas.ms_ehvi.improvement import expected_improvement, undominated
 from studies.pareto import front_mask, hypervolume
 
 

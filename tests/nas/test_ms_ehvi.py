@@ -10,15 +10,15 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from nas import ms_ehvi
 from nas.cluster import InDriver
 from nas.evaluation import Evaluation
 from nas.features import features
 from nas.history import History
-from nas.ms_ehvi import STARTUP_TRIALS, MsEhvi
+from nas.ms_ehvi import sampler as ms_ehvi
+from nas.ms_ehvi.sampler import STARTUP_TRIALS, MsEhvi
+from nas.ms_ehvi.surrogate import Surrogate, errors_at_the_end
 from nas.search import Until, open_study, search
 from nas.settings import Request, Settings
-from nas.surrogate import Surrogate, errors_at_the_end
 from search_space.catalog import candidate
 from search_space.cost import cost
 from search_space.size import size

@@ -19,15 +19,15 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
-from nas.ehvi import expected_improvement
 from nas.features import log_seconds
 from nas.forecast import forecast
 from nas.history import History, by_rung
+from nas.ms_ehvi.improvement import expected_improvement
+from nas.ms_ehvi.proposals import Option, Proposals
+from nas.ms_ehvi.surrogate import Surrogate, errors_at_the_end
 from nas.objectives import OBJECTIVES, known_losses
-from nas.proposals import Option, Proposals
 from nas.seeds import derive
 from nas.settings import Settings
-from nas.surrogate import Surrogate, errors_at_the_end
 from search_space.architecture import Candidate
 from search_space.catalog import candidate as catalog_candidate
 from studies.earlier import Earlier

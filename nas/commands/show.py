@@ -6,8 +6,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from nas import tables
-from nas.subjects import Subject, View
+from nas.commands import tables
+from nas.commands.subjects import Subject, View
 from search_space.catalog import CATALOG
 from search_space.cost import graph_cost
 from search_space.diagram import Row, rows, table

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from nas.subjects import Subject, View
-from nas.tables import new_table, write_text
+from nas.commands.subjects import Subject, View
+from nas.commands.tables import new_table, write_text
 from search_space.analysis.comparison import folklore, on_a_chip, size
 from search_space.analysis.hardware import Hardware
 from search_space.analysis.measures import Measures, measure

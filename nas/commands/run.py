@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from nas import tables
+from nas.commands import tables
+from nas.commands.parsing import budgets, count, duration, names, read_space, short_time, study_name
+from nas.commands.subjects import View, catalog_subject
 from nas.objectives import OBJECTIVES, chosen
-from nas.options import budgets, count, duration, names, read_space, short_time, study_name
 from nas.promotion import PROMOTIONS
 from nas.samplers import check_sampler
 from nas.settings import CLASSES, PRECISIONS, TRIALS, Recipe, Settings
-from nas.subjects import View, catalog_subject
 from search_space.checks import check_choice, check_range
 from search_space.limits import check_limits
 from studies.lock import only_driver

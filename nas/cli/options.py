@@ -1,0 +1,34 @@
+"""Options that several commands have."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+DEFAULT_STORAGE = "sqlite:///nas.db"
+DEFAULT_STUDY = "inception"
+
+Storage = Annotated[str, typer.Option(help="Database of the studies, any SQLAlchemy URL.")]
+Study = Annotated[str, typer.Option(help="Name of the study.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Space = Annotated[
+    Path | None, typer.Option(help="TOML file of the choices; see `nas space --toml`.")
+]
+Resolution = Annotated[int, typer.Option(help="Height and width of the images, 8 to 224 pixels.")]
+Network = Annotated[
+    str, typer.Argument(help="Name in the catalog, number of a trial, or JSON file.")
+]
+AtResolution = Annotated[
+    int | None,
+    typer.Option("--resolution", help="Pixels. [default: the trial's, or what it is for]"),
+]
+Channels = Annotated[
+    int | None, typer.Option(help="Image channels. [default: the trial's, or what it is for]")
+]
+Classes = Annotated[int, typer.Option(help="Classes that it tells apart.")]
+
+
+def print_json(data: Any) -> None:
+    """Print JSON as programs read it and people can."""
+    print(json.dumps(data, indent=2))

@@ -1,0 +1,1 @@
+"""The sampler that knows what candidates cost."""
