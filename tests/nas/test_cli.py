@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from nas import cli
 from nas.commands.parsing import count, duration, study_name
 from nas.objectives import OBJECTIVES
+from nas.samplers import SAMPLERS
 
 
 def refused(capsys: pytest.CaptureFixture[str], arguments: Sequence[str]) -> str:
@@ -228,7 +229,7 @@ def test_help_names_every_sampler_and_objective_and_is_plain() -> None:
     result = CliRunner().invoke(cli.app, ["run", "--help"], env={"COLUMNS": "200"})
     assert result.exit_code == 0
     text = " ".join(result.output.split())
-    for sampler in cli.SAMPLERS:
+    for sampler in SAMPLERS:
         assert f"{sampler}: " in text
     assert f"Any of {', '.join(OBJECTIVES)}." in text
 

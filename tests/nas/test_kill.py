@@ -12,7 +12,7 @@ from typing import Any
 import optuna
 import pytest
 
-from nas.samplers import STARTUP_TRIALS
+from nas.ms_ehvi.sampler import STARTUP_TRIALS
 from studies.store import open_store
 
 TRIALS = 8
@@ -101,9 +101,9 @@ def kill_and_continue(runs: Runs, kills: int, chance: random.Random) -> None:
 @pytest.mark.parametrize(
     ("kills", "trials"),
     [
-        (3, TRIALS),
-        # beyond TPE's random beginning
-        pytest.param(10, STARTUP_TRIALS + 12, marks=pytest.mark.slow),
+        # beyond the sampler's random beginning
+        (3, STARTUP_TRIALS + 3),
+        pytest.param(10, STARTUP_TRIALS + 20, marks=pytest.mark.slow),
     ],
 )
 def test_a_study_killed_at_random_is_the_study_never_killed(

@@ -38,7 +38,16 @@ CREATE TABLE nas_evaluations (
 CREATE INDEX ix_nas_evaluations_key ON nas_evaluations (key);
 """
 ONE: Candidate = candidate("inception-28")
-COMMAND = ["run", "--objectives", "params,flops", "--resolution", "12", "--quiet"]
+COMMAND = [
+    "run",
+    "--objectives",
+    "params,flops",
+    "--resolution",
+    "12",
+    "--quiet",
+    "--sampler",
+    "random",
+]
 COMMAND += ["--precision", "float32", "--storage", "sqlite:///old.db"]
 
 
@@ -47,7 +56,7 @@ def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file of a database that version 1 made, with one study of one trial, evaluated once."""
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "old.db"
-    settings = Settings(objectives=("params", "flops"), resolution=12)
+    settings = Settings(objectives=("params", "flops"), resolution=12, sampler="random")
     stored = settings.to_json()
     del stored["warm_start"]
     axes = [asdict(OBJECTIVES[name].axis) for name in settings.objectives]
