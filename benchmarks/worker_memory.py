@@ -33,7 +33,7 @@ def peak() -> float:
 
 
 def main() -> None:
-    settings = Settings(budget=1280, data=digest(), recipe=Recipe(precision=best_precision()))
+    settings = Settings(budgets=(1280,), data=digest(), recipe=Recipe(precision=best_precision()))
     directory = str(find())
     candidates = sorted((sampled(seed) for seed in range(SAMPLES)), key=macs)
     least, most = candidates[0], candidates[-1]
