@@ -31,7 +31,7 @@ def main() -> None:
         for name in NAMES:
             accuracies = []
             for seed in range(asked.seeds):
-                one = replace(settings, budget=budget, seed=seed)
+                one = replace(settings, budgets=(budget,), seed=seed)
                 accuracies.append(evaluate(one.request(candidate(name), directory)).accuracy)
             found = [100 * accuracy for accuracy in accuracies if accuracy is not None]
             rows.append(row(f"{name}, {budget:,} images", found, "%"))

@@ -14,7 +14,7 @@ from nas.settings import CLASSES, Request, Settings
 from search_space.architecture import Candidate
 from search_space.cost import cost
 from search_space.dimensions import DIMENSIONS
-from studies.pareto import front_mask, hypervolume, losses, reference_point
+from studies.pareto import Floats, front_mask, hypervolume, losses, reference_point
 
 WORKERS = 2
 TABLE = Path(__file__).parent / "data" / "evaluations.jsonl"
@@ -65,9 +65,10 @@ class Problem:
         assert found.accuracy is not None
         return found.accuracy, found.seconds
 
-    def losses(self, candidate: Candidate, accuracy: float) -> np.ndarray[Any, Any]:
+    def losses(self, candidate: Candidate, accuracy: float) -> Floats:
         """Losses [3] as a study has them."""
-        return losses([[accuracy, *self.known(candidate).values()]], self.axes)[0]
+        row: Floats = losses([[accuracy, *self.known(candidate).values()]], self.axes)[0]
+        return row
 
 
 class Trace:

@@ -16,7 +16,7 @@ LONG = 500_000
 LEAST = 8
 """Candidates below which a tau says nothing."""
 
-Run = tuple[int, float, int]
+Kind = tuple[int, float, int]
 """Batch size, peak learning rate with batch norm, training images."""
 
 
@@ -26,7 +26,7 @@ def main() -> None:
         key: candidate["architecture"].get("norm", "none")
         for key, candidate in table.candidates.items()
     }
-    seeds: dict[Run, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    seeds: dict[Kind, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for run, outcome in table.outcomes.items():
         recipe = json.loads(run.setting.recipe)
         kind = recipe["batch_size"], recipe["learning_rate"], run.budget
@@ -35,12 +35,12 @@ def main() -> None:
         kind: {key: statistics.mean(values) for key, values in found.items()}
         for kind, found in seeds.items()
     }
-    (truth,) = (found for run, found in accuracies.items() if run[2] == LONG)
+    (truth,) = (found for kind, found in accuracies.items() if kind[2] == LONG)
     print("| batch | rate | images | n | tau | error | tau, batch norm | n | best quarter | mean |")
     print(f"|{' --- |' * 10}")
-    for run, found in sorted(accuracies.items()):
+    for kind, found in sorted(accuracies.items()):
         keys = sorted(found.keys() & truth.keys())
-        if run[2] == LONG or len(keys) < LEAST:
+        if kind[2] == LONG or len(keys) < LEAST:
             continue
         normed = [key for key in keys if norms[key] != "none"]
         # standard error of tau without ties where there is no relation (Kendall 1938)
@@ -49,8 +49,8 @@ def main() -> None:
         best = sorted(keys, key=lambda key: -truth[key])[:wanted]
         chosen = sorted(keys, key=lambda key: -found[key])[: 2 * wanted]
         print(
-            f"| {run[0]} | {run[1]:g} | {run[2]:,} | {len(keys)} | {tau(found, truth, keys):.2f} | "
-            f"{error:.2f} | {tau(found, truth, normed):.2f} | {len(normed)} | "
+            f"| {kind[0]} | {kind[1]:g} | {kind[2]:,} | {len(keys)} | "
+            f"{tau(found, truth, keys):.2f} | {error:.2f} | {tau(found, truth, normed):.2f} | {len(normed)} | "
             f"{len(set(best) & set(chosen))} of {wanted} | "
             f"{statistics.mean(found[key] for key in keys):.2%} |"
         )

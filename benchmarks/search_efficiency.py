@@ -13,11 +13,11 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import optuna
-from problem import WORKERS, Problem, Trace, simulate
+from problem import WORKERS, Problem, Searcher, Trace, simulate
 
 from nas.evaluation import Evaluation
 from nas.objectives import OBJECTIVES
@@ -26,7 +26,7 @@ from nas.search import Until, search
 from nas.simulated import Simulated
 
 BUDGETS = (5_000, 20_000)
-CORE_SECONDS = 6_000.0
+CORE_SECONDS = 3_000.0
 RESULTS = Path(__file__).parent / "data" / "search_efficiency.jsonl"
 
 OURS: dict[str, dict[str, Any]] = {
@@ -42,6 +42,10 @@ OURS: dict[str, dict[str, Any]] = {
     "random": {"sampler": "random"},
 }
 """Settings by the method's name; where there is no promotion, every trial is one full run."""
+
+
+Method = Callable[[Problem, int, float], Trace]
+"""Takes the problem, a seed and core-seconds."""
 
 
 class InMemory:
@@ -89,7 +93,7 @@ def ours(problem: Problem, seed: int, core_seconds: float, **changes: Any) -> Tr
             return request, outcome
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    directions = [
+    directions: list[Literal["minimize", "maximize"]] = [
         "maximize" if OBJECTIVES[name].axis.maximize else "minimize" for name in settings.objectives
     ]
     study = optuna.create_study(directions=directions, sampler=seeded(settings))
@@ -100,19 +104,20 @@ def ours(problem: Problem, seed: int, core_seconds: float, **changes: Any) -> Tr
     return trace
 
 
-def methods() -> dict[str, Callable[[Problem, int, float], Trace]]:
+def methods() -> dict[str, Method]:
     """Every method by name; the outside tools where they are installed."""
-    found: dict[str, Callable[[Problem, int, float], Trace]] = {
-        name: lambda problem, seed, spent, changes=changes: ours(problem, seed, spent, **changes)
-        for name, changes in OURS.items()
-    }
     from outside import SEARCHERS
 
-    for name, make in SEARCHERS.items():
-        found[name] = lambda problem, seed, spent, make=make: simulate(
-            make(problem, seed), problem, seed, spent
-        )
-    return found
+    found: dict[str, Method] = {name: _ours(changes) for name, changes in OURS.items()}
+    return found | {name: _outside(make) for name, make in SEARCHERS.items()}
+
+
+def _ours(changes: dict[str, Any]) -> Method:
+    return lambda problem, seed, spent: ours(problem, seed, spent, **changes)
+
+
+def _outside(make: Callable[[Problem, int], Searcher]) -> Method:
+    return lambda problem, seed, spent: simulate(make(problem, seed), problem, seed, spent)
 
 
 def run(names: list[str], seeds: range) -> None:

@@ -86,7 +86,7 @@ def by_hand(architecture: Architecture, data: Dataset, recipe: Recipe, budget: i
         if not torch.isfinite(loss):
             raise ArithmeticError
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
     return budget / (time.perf_counter() - started)
