@@ -50,7 +50,8 @@ def main() -> None:
         chosen = sorted(keys, key=lambda key: -found[key])[: 2 * wanted]
         print(
             f"| {kind[0]} | {kind[1]:g} | {kind[2]:,} | {len(keys)} | "
-            f"{tau(found, truth, keys):.2f} | {error:.2f} | {tau(found, truth, normed):.2f} | {len(normed)} | "
+            f"{tau(found, truth, keys):.2f} | {error:.2f} | "
+            f"{tau(found, truth, normed):.2f} | {len(normed)} | "
             f"{len(set(best) & set(chosen))} of {wanted} | "
             f"{statistics.mean(found[key] for key in keys):.2%} |"
         )
