@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -9,8 +10,7 @@ import numpy as np
 
 from nas.objectives import OBJECTIVES, known_of
 from nas.replay import open_replay
-from nas.seeds import derive
-from nas.settings import CLASSES, Request, Settings
+from nas.settings import CLASSES, Recipe, Settings
 from search_space.architecture import Candidate
 from search_space.cost import cost
 from search_space.dimensions import DIMENSIONS
@@ -18,6 +18,11 @@ from studies.pareto import Floats, front_mask, hypervolume, losses, reference_po
 
 WORKERS = 2
 TABLE = Path(__file__).parent / "data" / "evaluations.jsonl"
+
+
+def default_recipe(recipe: Mapping[str, Any]) -> bool:
+    """Whether a table's recipe is the default one, at whatever precision."""
+    return Recipe(**recipe) == Recipe(precision=recipe["precision"])
 
 
 class Problem:
@@ -56,11 +61,8 @@ class Problem:
 
     def evaluate(self, candidate: Candidate, seed: int, rung: int = -1) -> tuple[float, float]:
         """Accuracy (0..1, with noise) and seconds of one evaluation at a rung."""
-        settings = self.settings
-        request = Request(
-            candidate, settings.recipe, settings.resolution, settings.channels,
-            settings.budgets[rung], derive(seed, "evaluation"), settings.data,
-        )  # fmt: skip
+        settings = replace(self.settings, seed=seed)
+        request = settings.request(candidate, rung=rung)
         found = self.replay(request)
         assert found.accuracy is not None
         return found.accuracy, found.seconds

@@ -5,11 +5,12 @@ without a model would have them; every rule decides from what came before.
 """
 
 import argparse
+import json
 import random
 import statistics
 
 import numpy as np
-from problem import TABLE
+from problem import TABLE, default_recipe
 
 from nas.history import History
 from nas.objectives import OBJECTIVES, known_losses, known_of
@@ -54,10 +55,8 @@ def complete(
 ) -> tuple[dict[str, list[float]], dict[str, tuple[float, ...]]]:
     """Accuracies at every rung, and known losses, of the candidates that have all of one seed."""
     found: dict[tuple[str, int], dict[int, float]] = {}
-    recipe = settings.recipe
     for run, outcome in table.outcomes.items():
-        same = f'"batch_size": {recipe.batch_size},' in run.setting.recipe
-        if same and outcome.accuracy is not None:
+        if outcome.accuracy is not None and default_recipe(json.loads(run.setting.recipe)):
             found.setdefault((run.key, run.seed), {})[run.budget] = outcome.accuracy
     measured, known = {}, {}
     for (key, _), rungs in sorted(found.items()):

@@ -6,6 +6,7 @@ method and seed, so it can be stopped and started); ``report`` prints the tables
 
 import argparse
 import contextlib
+import hashlib
 import json
 import statistics
 import time
@@ -24,25 +25,53 @@ from nas.objectives import OBJECTIVES
 from nas.samplers import seeded
 from nas.search import Until, search
 from nas.simulated import Simulated
+from studies.table import REPLAYED
 
 BUDGETS = (5_000, 20_000)
 CORE_SECONDS = 3_000.0
-RESULTS = Path(__file__).parent / "data" / "search_efficiency.jsonl"
+HERE = Path(__file__).parent
+RESULTS = HERE / "data" / "search_efficiency.jsonl"
+
+CODE = (
+    "nas/ms_ehvi/sampler.py",
+    "nas/ms_ehvi/proposals.py",
+    "nas/ms_ehvi/surrogate.py",
+    "nas/features.py",
+    "nas/forecast.py",
+    "nas/promotion.py",
+    "nas/replay.py",
+    "nas/samplers.py",
+)
+"""What results are of; they are recorded anew where it has changed."""
+
+FULL_TRIALS = 200
+"""Trials of a stock sampler that the default is compared with."""
 
 OURS: dict[str, dict[str, Any]] = {
-    "ms-ehvi, known-cost": {"sampler": "ms-ehvi", "promotion": "known-cost"},
+    "ms-ehvi, known-cost": {"sampler": "ms-ehvi"},
+    "ms-ehvi-per-second, known-cost": {"sampler": "ms-ehvi-per-second"},
     "ms-ehvi, asha": {"sampler": "ms-ehvi", "promotion": "asha"},
-    "ms-ehvi, none": {"sampler": "ms-ehvi", "promotion": "none"},
-    "tpe, known-cost": {"sampler": "tpe", "promotion": "known-cost"},
-    "random, known-cost": {"sampler": "random", "promotion": "known-cost"},
-    "tpe": {"sampler": "tpe"},
-    "nsga2": {"sampler": "nsga2"},
-    "nsga3": {"sampler": "nsga3"},
-    "gp": {"sampler": "gp"},
-    "random": {"sampler": "random"},
+    "ms-ehvi, one rung": {"sampler": "ms-ehvi", "promotion": "none"},
+    "ms-ehvi-per-second, one rung": {"sampler": "ms-ehvi-per-second", "promotion": "none"},
+    "tpe, known-cost": {"sampler": "tpe"},
+    "random, known-cost": {"sampler": "random"},
+    "tpe": {"sampler": "tpe", "promotion": "none"},
+    "nsga2": {"sampler": "nsga2", "promotion": "none"},
+    "nsga3": {"sampler": "nsga3", "promotion": "none"},
+    "gp": {"sampler": "gp", "promotion": "none"},
+    "random": {"sampler": "random", "promotion": "none"},
+    "Optuna's TPESampler": {"sampler": "optuna.samplers.TPESampler", "promotion": "none"},
+    "Optuna's NSGAIISampler": {"sampler": "optuna.samplers.NSGAIISampler", "promotion": "none"},
+    "Optuna's GPSampler": {"sampler": "optuna.samplers.GPSampler", "promotion": "none"},
 }
-"""Settings by the method's name; where there is no promotion, every trial is one full run."""
+"""Settings by the method's name. Without promotion every trial is one run at the last rung; with
+it, there are all rungs. Those of Optuna have its own defaults, one instance for the whole run.
+"""
 
+STOCK = ("tpe", "nsga2", "nsga3", "gp", "random", *(name for name in OURS if "Optuna" in name))
+
+Points = list[list[float]]
+"""Of a trace: core-seconds, hypervolume, evaluations at the last rung."""
 
 Method = Callable[[Problem, int, float], Trace]
 """Takes the problem, a seed and core-seconds."""
@@ -74,9 +103,9 @@ class _SpentError(Exception):
 
 def ours(problem: Problem, seed: int, core_seconds: float, **changes: Any) -> Trace:
     """A study of this tool on simulated workers."""
-    settings = replace(problem.settings, seed=seed, **changes)
-    if "promotion" not in changes:
-        settings = replace(settings, budgets=settings.budgets[-1:], promotion="none")
+    settings = replace(problem.settings, seed=seed, warm_start=False, **changes)
+    if settings.promotion == "none":
+        settings = replace(settings, budgets=settings.budgets[-1:])
     trace = Trace(problem)
     last = settings.budgets[-1]
 
@@ -85,7 +114,8 @@ def ours(problem: Problem, seed: int, core_seconds: float, **changes: Any) -> Tr
 
         def next(self, seconds: float) -> Any:
             request, outcome = super().next(seconds)
-            if self.clock * WORKERS > core_seconds:
+            enough = settings.promotion != "none" or trace.count >= FULL_TRIALS
+            if enough and self.clock * WORKERS > core_seconds:
                 raise _SpentError
             if request.budget == last and isinstance(outcome, Evaluation):
                 assert outcome.accuracy is not None
@@ -123,9 +153,8 @@ def _outside(make: Callable[[Problem, int], Searcher]) -> Method:
 def run(names: list[str], seeds: range) -> None:
     """Add what is missing: seeds outside, so that every method has the same ones."""
     problem = Problem(BUDGETS)
-    for budget, quality in problem.replay.quality.items():
-        print(f"{budget:,} images: {quality}", flush=True)
-    done = {(line["method"], line["seed"]) for line in read() if line["data"] == data(problem)}
+    print("\n".join(f"{b:,} images: {problem.replay.quality[b].words()}" for b in BUDGETS))
+    done = {(line["method"], line["seed"]) for line in read() if line["problem"] == same(problem)}
     chosen = {name: method for name, method in methods().items() if not names or name in names}
     for seed in seeds:
         for name, method in chosen.items():
@@ -137,7 +166,7 @@ def run(names: list[str], seeds: range) -> None:
             line = {
                 "method": name,
                 "seed": seed,
-                "data": data(problem),
+                "problem": same(problem),
                 "evaluations": trace.count,
                 "seconds": round(took, 1),
                 "points": [[spent, round(volume, 4), n] for spent, volume, n in trace.points],
@@ -147,57 +176,101 @@ def run(names: list[str], seeds: range) -> None:
             print(f"{name} {seed}: {trace.points[-1]}, {took:.0f} s", flush=True)
 
 
-def data(problem: Problem) -> str:
-    """What tells apart results on different tables."""
-    return problem.settings.data.removeprefix("replay of ")
+def same(problem: Problem) -> list[Any]:
+    """What results must have in common: the table, the budgets, how long, the code they are of."""
+    files = [HERE / "problem.py", HERE / "outside.py", *(HERE.parent / path for path in CODE)]
+    code = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:8]
+    data = problem.settings.data.removeprefix(REPLAYED)
+    return [data, list(BUDGETS), CORE_SECONDS, code]
 
 
 def read() -> list[dict[str, Any]]:
-    """The results so far."""
-    if not RESULTS.exists():
-        return []
-    return [json.loads(line) for line in RESULTS.read_text().splitlines()]
+    """The results so far; a line that was cut off counts as missing."""
+    lines = []
+    for line in RESULTS.read_text().splitlines() if RESULTS.exists() else []:
+        with contextlib.suppress(ValueError):
+            lines.append(json.loads(line))
+    return lines
 
 
-def at(points: list[list[float]], spent: float) -> float:
+def at(points: Points, spent: float) -> float:
     """Hypervolume once so many core-seconds were spent; 0 before the first point."""
     place = bisect_right([point[0] for point in points], spent)
     return points[place - 1][1] if place else 0.0
 
 
 def report(page: Path | None) -> None:
-    """Regret against the best that any run has found, and the factors, of the newest table."""
+    """Regret against the best that any run has found, and the factors, of the newest results."""
     lines = read()
-    newest = lines[-1]["data"]
-    traces: dict[str, dict[int, list[list[float]]]] = {}
+    newest = lines[-1]["problem"]
+    traces: dict[str, dict[int, Points]] = {}
+    walls: dict[str, list[float]] = {}
     for line in lines:
-        if line["data"] == newest:
+        if line["problem"] == newest:
             traces.setdefault(line["method"], {})[line["seed"]] = line["points"]
-    best = max(points[-1][1] for found in traces.values() for points in found.values())
+            walls.setdefault(line["method"], []).append(line["seconds"] / line["evaluations"])
+    ends = [at(points, CORE_SECONDS) for found in traces.values() for points in found.values()]
+    best = max(ends)
     shares = (0.1, 0.25, 0.5, 1.0)
     heads = " | ".join(f"at {share * CORE_SECONDS:,.0f}" for share in shares)
-    print(f"| method | seeds | {heads} | core-seconds of the default to its end | factor |")
-    print(f"|{' --- |' * (len(shares) + 4)}")
-    default = next(iter(OURS))
+    print(f"| method | seeds | {heads} | default is there after | times less | own seconds |")
+    print(f"|{' --- |' * (len(shares) + 5)}")
+    default = list(traces[next(iter(OURS))].values())
     for name, found in traces.items():
-        cells = [quartiles([best - at(p, share * CORE_SECONDS) for p in found.values()])
-                 for share in shares]  # fmt: skip
+        cells = [
+            quartiles([best - at(p, share * CORE_SECONDS) for p in found.values()])
+            for share in shares
+        ]
         goal = statistics.median(at(points, CORE_SECONDS) for points in found.values())
-        reached = first_reaching(list(traces[default].values()), goal)
-        words = ("more than all", "") if reached is None else (
-            f"{reached:,.0f}", f"{CORE_SECONDS / reached:.1f}")  # fmt: skip
-        print(f"| {name} | {len(found)} | {' | '.join(cells)} | {words[0]} | {words[1]} |")
-    print(f"\nbest hypervolume found by any: {best:.3f}; regret is the difference to it")
+        reached = staying_at(default, goal)
+        cells += ["never", ""] if reached is None else [
+            f"{reached:,.0f}", f"{CORE_SECONDS / reached:.1f}"]  # fmt: skip
+        own = statistics.median(walls[name])
+        print(f"| {name} | {len(found)} | {' | '.join(cells)} | {own:.2f} |")
+    print(
+        f"\nRegret: hypervolume less than {best:.3f}, the best that any run found by "
+        f"{CORE_SECONDS:,.0f} core-seconds; median and quartiles. Own seconds: real ones of the "
+        "whole process for each evaluation at the last rung."
+    )
+    after_full_trials(
+        {name: list(traces[name].values()) for name in STOCK if name in traces}, default
+    )
     if page is not None:
         draw(traces, best, page)
 
 
-def first_reaching(traces: list[list[list[float]]], goal: float) -> float | None:
-    """Core-seconds after which the median of the traces is at ``goal``; None if it never is."""
-    for spent in sorted(point[0] for points in traces for point in points):
-        if statistics.median(at(points, spent) for points in traces) >= goal:
-            return spent
-    return None
+def after_full_trials(stock: dict[str, list[Points]], default: list[Points]) -> None:
+    """When the default has what the best stock sampler has after FULL_TRIALS full trials."""
+    reached = {
+        name: statistics.median(before(points, FULL_TRIALS)[1] for points in found)
+        for name, found in stock.items()
+    }
+    best = max(reached, key=lambda name: reached[name])
+    spent = statistics.median(before(points, FULL_TRIALS)[0] for points in stock[best])
+    ours = staying_at(default, reached[best])
+    words = "never" if ours is None else f"after {ours:,.0f}, {ours / spent:.0%} of that"
+    print(
+        f"\nBest stock sampler after {FULL_TRIALS} full trials: {best}, hypervolume "
+        f"{reached[best]:.3f} after {spent:,.0f} core-seconds (medians); the default is there "
+        f"{words}."
+    )
+
+
+def before(points: Points, count: int) -> tuple[float, float]:
+    """Core-seconds and hypervolume as a front last changed within so many evaluations."""
+    found = [(spent, volume) for spent, volume, n in points if n <= count]
+    return found[-1]
+
+
+def staying_at(traces: list[Points], goal: float) -> float | None:
+    """Core-seconds from which on the median of the traces is at ``goal``; None if it never is."""
+    moments = sorted({point[0] for points in traces for point in points})
+    staying = None
+    for spent in reversed(moments):
+        if statistics.median(at(points, spent) for points in traces) < goal:
+            break
+        staying = spent
+    return staying
 
 
 def quartiles(values: list[float]) -> str:
@@ -206,7 +279,7 @@ def quartiles(values: list[float]) -> str:
     return f"{middle:.3f} ({low:.3f}..{high:.3f})"
 
 
-def draw(traces: Mapping[str, Mapping[int, list[list[float]]]], best: float, page: Path) -> None:
+def draw(traces: Mapping[str, Mapping[int, Points]], best: float, page: Path) -> None:
     """Regret against core-seconds, both logarithmic: the median, and the quartiles as a band."""
     import plotly.graph_objects as go
     from plotly.colors import qualitative

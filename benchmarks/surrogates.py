@@ -1,13 +1,15 @@
-"""Models of accuracy compared out of fold on the table: the sampler's, the replay's, and others."""
+"""Models of accuracy compared out of fold on the table, and what seconds follow from."""
 
 import argparse
+import json
+import random
 import time
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from problem import TABLE
+from problem import TABLE, default_recipe
 from scipy.stats import kendalltau
 from sklearn.ensemble import (
     ExtraTreesRegressor,
@@ -16,27 +18,46 @@ from sklearn.ensemble import (
 )
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
-from sklearn.linear_model import RidgeCV
+from sklearn.linear_model import LinearRegression, RidgeCV
 from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from nas.features import features
+from nas.features import PACE, features
 from nas.forecast import log_error
-from nas.ms_ehvi.surrogate import LENGTH, NOISE
+from nas.ms_ehvi.surrogate import LENGTH, NOISE, Scale, process
 from nas.replay import model as boosted
 from nas.settings import Settings
 from search_space.architecture import Candidate
+from search_space.space import SearchSpace
 from studies.pareto import Floats
 from studies.table import read_table
 
 
-def fixed(length: float = LENGTH, noise: float = NOISE) -> Any:
-    """The sampler's Gaussian process."""
-    kernel = Matern(length, "fixed", nu=2.5)
-    process = GaussianProcessRegressor(kernel, alpha=noise, optimizer=None, normalize_y=True)
-    return make_pipeline(StandardScaler(), process)
+class Fixed:
+    """The sampler's Gaussian process, scaled as there, or one of another length or noise."""
+
+    scale = Scale(np.zeros(1), np.ones(1))
+
+    def __init__(self, length: float = LENGTH, noise: float = NOISE) -> None:
+        self.noise = noise
+        self.process = process(noise)
+        self.process.kernel.length_scale = length
+
+    def fit(self, rows: Floats, labels: Floats) -> "Fixed":
+        self.middle, self.spread = labels.mean(), labels.std()
+        self.process.fit(self.scale(rows), (labels - self.middle) / self.spread)
+        return self
+
+    def predict(self, rows: Floats) -> Floats:
+        return self.distribution(rows)[0]
+
+    def distribution(self, rows: Floats) -> tuple[Floats, Floats]:
+        """Mean and standard deviation of new evaluations, [N] each."""
+        mean, std = self.process.predict(self.scale(rows), return_std=True)
+        noisy = np.sqrt(std**2 + self.noise)
+        return self.middle + self.spread * mean, self.spread * noisy
 
 
 def fitted() -> Any:
@@ -47,10 +68,11 @@ def fitted() -> Any:
 
 
 MODELS: dict[str, Callable[[], Any]] = {
-    "Gaussian process, fixed (the sampler's)": fixed,
-    "Gaussian process, half the length": lambda: fixed(LENGTH / 2),
-    "Gaussian process, twice the length": lambda: fixed(2 * LENGTH),
-    "Gaussian process, thrice the noise": lambda: fixed(noise=3 * NOISE),
+    "Gaussian process, fixed (the sampler's)": Fixed,
+    "the same, half the length": lambda: Fixed(LENGTH / 2),
+    "the same, twice the length": lambda: Fixed(2 * LENGTH),
+    "the same, a third of the noise": lambda: Fixed(noise=NOISE / 3),
+    "the same, thrice the noise": lambda: Fixed(noise=3 * NOISE),
     "Gaussian process, fitted": fitted,
     "gradient boosting (the replay's)": boosted,
     "gradient boosting, histograms": lambda: HistGradientBoostingRegressor(
@@ -70,41 +92,82 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     asked = parser.parse_args()
     warnings.simplefilter("ignore")
-    print("| model | images | n | tau | R2 of log error | fit, ms | 500 predictions, ms |")
-    print(f"|{' --- |' * 7}")
-    for budget in (int(text) for text in asked.budgets.split(",")):
+    chance = random.Random(0)
+    pool = [SearchSpace().sample(lambda name, options: chance.choice(options)) for _ in range(400)]
+    Fixed.scale = Scale.of(features(pool, Settings().image, 10))
+    budgets = [int(text) for text in asked.budgets.split(",")]
+    print("| model | images | n | tau | R2 | log likelihood | fit, ms | 500 predictions, ms |")
+    print(f"|{' --- |' * 8}")
+    for budget in budgets:
         rows, labels = learned(budget)
         for name, make in MODELS.items():
-            taus, shares = [], []
-            for repeat in range(asked.repeats):
-                folds = KFold(5, shuffle=True, random_state=repeat)
-                predicted = cross_val_predict(make(), rows, labels, cv=folds)
-                taus.append(kendalltau(predicted, labels)[0])
-                shares.append(r2_score(labels, predicted))
-            begun = time.perf_counter()
-            model = make().fit(rows, labels)
-            middle = time.perf_counter()
-            model.predict(np.resize(rows, (500, rows.shape[1])))
-            ended = time.perf_counter()
             print(
-                f"| {name} | {budget:,} | {len(labels)} | {np.mean(taus):.3f} | "
-                f"{np.mean(shares):.3f} | {1000 * (middle - begun):.0f} | "
-                f"{1000 * (ended - middle):.0f} |",
-                flush=True,
+                f"| {name} | {budget:,} | {line(make, rows, labels, asked.repeats)} |", flush=True
             )
+    print("\nR2 and likelihood are of the logarithm of the error, the latter for each candidate.\n")
+    for budget in budgets:
+        print(pace(budget))
 
 
-def learned(budget: int) -> tuple[Floats, Floats]:
-    """Features [N, D] and logarithms of the error [N] of the table at a budget."""
+def line(make: Callable[[], Any], rows: Floats, labels: Floats, repeats: int) -> str:
+    """A model's cells: means over repeated 5-fold cross-validation, and times."""
+    taus, shares, likelihoods = [], [], []
+    for repeat in range(repeats):
+        predicted, deviation = np.empty(len(labels)), np.full(len(labels), np.nan)
+        for train, test in KFold(5, shuffle=True, random_state=repeat).split(rows):
+            model = make().fit(rows[train], labels[train])
+            if isinstance(model, Fixed):
+                predicted[test], deviation[test] = model.distribution(rows[test])
+            else:
+                predicted[test] = model.predict(rows[test])
+        taus.append(kendalltau(predicted, labels)[0])
+        shares.append(r2_score(labels, predicted))
+        away = (labels - predicted) / deviation
+        likelihoods.append(np.mean(-0.5 * away**2 - np.log(deviation) - 0.5 * np.log(2 * np.pi)))
+    begun = time.perf_counter()
+    model = make().fit(rows, labels)
+    middle = time.perf_counter()
+    model.predict(np.resize(rows, (500, rows.shape[1])))
+    ended = time.perf_counter()
+    likelihood = np.mean(likelihoods)
+    cells = [
+        str(len(labels)),
+        f"{np.mean(taus):.3f}",
+        f"{np.mean(shares):.3f}",
+        "" if np.isnan(likelihood) else f"{likelihood:.3f}",
+        f"{1000 * (middle - begun):.0f}",
+        f"{1000 * (ended - middle):.0f}",
+    ]
+    return " | ".join(cells)
+
+
+def learned(budget: int, seconds: bool = False) -> tuple[Floats, Floats]:
+    """Features [N, D] and logarithms of the error, or of seconds, [N] of the table at a budget."""
     table = read_table(TABLE)
-    batch = f'"batch_size": {Settings().recipe.batch_size},'
-    errors: dict[str, list[float]] = {}
+    found: dict[str, list[float]] = {}
     for run, outcome in table.outcomes.items():
-        if run.budget == budget and batch in run.setting.recipe and outcome.accuracy is not None:
-            errors.setdefault(run.key, []).append(log_error(outcome.accuracy))
-    keys = sorted(errors)
-    found = [Candidate.from_json(table.candidates[key]) for key in keys]
-    return features(found, Settings().image, 10), np.array([np.mean(errors[key]) for key in keys])
+        if run.budget != budget or not default_recipe(json.loads(run.setting.recipe)):
+            continue
+        if seconds and outcome.seconds is not None:
+            found.setdefault(run.key, []).append(float(np.log(outcome.seconds)))
+        elif not seconds and outcome.accuracy is not None:
+            found.setdefault(run.key, []).append(log_error(outcome.accuracy))
+    keys = sorted(found)
+    candidates = [Candidate.from_json(table.candidates[key]) for key in keys]
+    rows = features(candidates, Settings().image, 10)
+    return rows, np.array([np.mean(found[key]) for key in keys])
+
+
+def pace(budget: int) -> str:
+    """The line that ``nas.features.PACE`` is: coefficients, and how much they explain."""
+    rows, logs = learned(budget, seconds=True)
+    if len(logs) < 2 * len(PACE):
+        return f"{budget:,} images: {len(logs)} candidates are timed, too few for a pace"
+    costs = rows[:, : len(PACE)]
+    folds = KFold(5, shuffle=True, random_state=0)
+    share = r2_score(logs, cross_val_predict(LinearRegression(), costs, logs, cv=folds))
+    found = ", ".join(f"{value:.3f}" for value in LinearRegression().fit(costs, logs).coef_)
+    return f"{budget:,} images: pace ({found}), out-of-fold R2 {share:.3f}, n = {len(logs)}"
 
 
 if __name__ == "__main__":

@@ -11,7 +11,17 @@ from pathlib import Path
 from nas.seeds import derive
 from nas.settings import Request
 
-PACKAGES = ("inception-nas", "torch", "torchvision", "lightning", "optuna")
+PACKAGES = (
+    "inception-nas",
+    "torch",
+    "torchvision",
+    "lightning",
+    "optuna",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+)
+"""On whose versions the bits of a study depend: of its evaluations, and of what it proposes."""
 
 Evaluate = Callable[[Request], "Evaluation"]
 

@@ -15,7 +15,12 @@ from search_space.graph import Concat, Conv, Layer, Linear, Node, Sequence, Shap
 from studies.pareto import Floats
 
 PACE = (0.0, 0.5, 0.3, 0.04)
-"""How the logarithm of seconds grows with a row's first numbers; from recorded evaluations."""
+"""How the logarithm of seconds grows with a row's first numbers: log10 of parameters, of FLOPs, of
+activation bytes, and depth. From recorded evaluations (benchmarks/surrogates.py).
+"""
+
+GRAPH = 8
+"""How many of a row's numbers, the first ones, are of the layer graph: its cost and its shape."""
 
 STAGES = 3
 """Stages that have features of their own: the first ones; later ones count in the sums."""

@@ -31,14 +31,20 @@ class Forecast(NamedTuple):
         """Natural logarithm of the error expected at the last rung, from accuracy (0..1)."""
         return self.y + self.slope * (log_error(accuracy) - self.x)
 
+    def variance(self, accuracy: float) -> float:
+        """Of the logarithm of a new candidate's error at the last rung, about what is expected.
+
+        The residuals' variance, and what the line itself is uncertain by.
+        """
+        away = (log_error(accuracy) - self.x) ** 2 / self.spread if self.spread > 0 else 0.0
+        return self.deviation**2 * (1 + 1 / self.pairs + away)
+
     def upper_bound(self, accuracy: float, risk: float) -> float:
         """The accuracy at the last rung that a new candidate exceeds with probability ``risk``.
 
         By Student's t, so that few pairs give a wide bound; not below ``accuracy``.
         """
-        away = (log_error(accuracy) - self.x) ** 2 / self.spread if self.spread > 0 else 0.0
-        width = self.deviation * math.sqrt(1 + 1 / self.pairs + away)
-        width *= float(student.ppf(1 - risk, self.pairs - 2))
+        width = math.sqrt(self.variance(accuracy)) * float(student.ppf(1 - risk, self.pairs - 2))
         return max(accuracy, 1.0 - math.exp(self.expected(accuracy) - width))
 
 
@@ -50,6 +56,7 @@ def forecast(history: History, rung: int) -> Forecast | None:
     x, y = _log_errors(low), _log_errors(high)
     spread = float(((x - x.mean()) ** 2).sum())
     slope = float(((x - x.mean()) * (y - y.mean())).sum()) / spread if spread > 0 else 0.0
+    slope = max(slope, 0.0)  # fewer errors never foretell more, whatever a few pairs say
     residuals = y - y.mean() - slope * (x - x.mean())
     deviation = math.sqrt(float((residuals**2).sum()) / (len(x) - 2))
     return Forecast(float(x.mean()), float(y.mean()), slope, deviation, spread, len(x))

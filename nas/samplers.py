@@ -4,11 +4,12 @@ A seeded Optuna sampler that is made anew on resume repeats its first suggestion
 has an inner sampler of its own, so that a study continued is the study that was never stopped.
 """
 
+import contextlib
 import importlib
 import inspect
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nas.seeds import derive
@@ -101,21 +102,37 @@ SAMPLERS: dict[str, Sampler] = {
     "nsga3": Sampler("genetic, reference points", _nsga3),
     "gp": Sampler("Gaussian process, hypervolume improvement; slow from 100 trials on", _gp),
     "ms-ehvi": Sampler(
-        "expected hypervolume improvement at the exact cost, surrogate for accuracy", _ms_ehvi, True
+        "expected hypervolume improvement at the exact cost, surrogate for accuracy",
+        _ms_ehvi,
+        pure=True,
     ),
     "ms-ehvi-per-second": Sampler(
-        "the same, for every predicted second of training", _ms_ehvi_per_second, True
+        "the same, for every predicted second of training", _ms_ehvi_per_second, pure=True
     ),
 }
 """Name to sampler."""
 
 
-def check_sampler(name: str) -> None:
-    """ValueError unless that is a name of SAMPLERS, or the dotted path of an Optuna sampler."""
-    if "." in name:
-        _imported(name)
-    else:
+def check_sampler(name: str, objectives: int) -> None:
+    """ValueError unless that is a name of SAMPLERS, or the dotted path of an Optuna sampler.
+
+    One that is imported is asked for a trial of so many objectives: some can't do several.
+    """
+    if "." not in name:
         check_choice("sampler", name, SAMPLERS)
+        return
+    import optuna
+
+    found = _imported(name)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        study = optuna.create_study(directions=["minimize"] * objectives, sampler=_made(found, 0))
+        study.ask().suggest_categorical("probe", (0, 1))
+    except Exception as error:  # it is someone else's code
+        raise ValueError(
+            f"sampler {name!r} can't propose for {objectives} objectives: "
+            f"{type(error).__name__}: {error}; {_way_out()}"
+        ) from None
 
 
 def sampler_of(name: str) -> Sampler:
@@ -125,11 +142,26 @@ def sampler_of(name: str) -> Sampler:
     found = _imported(name)
 
     def make(seed: int, _settings: "Settings", _earlier: "Sequence[Earlier]") -> "BaseSampler":
-        takes_seed = "seed" in inspect.signature(found).parameters
-        made: BaseSampler = found(seed=seed) if takes_seed else found()
-        return made
+        return _made(found, seed)
 
     return Sampler("imported", make, kept=True)
+
+
+def _made(found: "Callable[..., BaseSampler]", seed: int) -> "BaseSampler":
+    """A sampler of a class, with the seed if it takes one."""
+    takes_seed = "seed" in inspect.signature(found).parameters
+    with _experimental():
+        return found(seed=seed) if takes_seed else found()
+
+
+@contextlib.contextmanager
+def _experimental() -> Iterator[None]:
+    """Without Optuna's warnings that a sampler, or an option of one, is experimental."""
+    from optuna.exceptions import ExperimentalWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        yield
 
 
 def _imported(path: str) -> "Callable[..., BaseSampler]":
@@ -138,14 +170,19 @@ def _imported(path: str) -> "Callable[..., BaseSampler]":
 
     module, _, name = path.rpartition(".")
     if "" not in sys.path:
-        sys.path.insert(0, "")
-    way_out = f"give the dotted path of an Optuna sampler, or one of: {', '.join(SAMPLERS)}"
+        sys.path.append("")
     try:
+        if not all(part.isidentifier() for part in path.split(".")):
+            raise ValueError("it is no dotted path")
         found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"sampler {path!r} can't be imported: {error}; {way_out}") from None
+    except Exception as error:  # importing runs someone else's code
+        raise ValueError(
+            f"sampler {path!r} can't be imported: {type(error).__name__}: {error}; {_way_out()}"
+        ) from None
     if not (isinstance(found, type) and issubclass(found, BaseSampler)):
-        raise ValueError(f"sampler {path!r} is not a subclass of Optuna's BaseSampler; {way_out}")
+        raise ValueError(
+            f"sampler {path!r} is not a subclass of Optuna's BaseSampler; {_way_out()}"
+        )
     required = [
         parameter.name
         for parameter in inspect.signature(found).parameters.values()
@@ -154,8 +191,12 @@ def _imported(path: str) -> "Callable[..., BaseSampler]":
     ]
     if inspect.isabstract(found) or set(required) - {"seed"}:
         lacks = ", ".join(required) or "what its base class leaves to it"
-        raise ValueError(f"sampler {path!r} can't be made without {lacks}; {way_out}")
+        raise ValueError(f"sampler {path!r} can't be made without {lacks}; {_way_out()}")
     return found
+
+
+def _way_out() -> str:
+    return f"give the dotted path of an Optuna sampler, or one of: {', '.join(SAMPLERS)}"
 
 
 class _Proposed:
@@ -187,7 +228,6 @@ def seeded(settings: "Settings", earlier: "Sequence[Earlier]" = ()) -> "BaseSamp
     ``earlier`` is what the study knows of those before it, which only ms-ehvi learns from.
     Trials that begin from the catalog are not its own; Optuna's samplers learn nothing from them.
     """
-    from optuna.exceptions import ExperimentalWarning
     from optuna.samplers import BaseGASampler, BaseSampler
 
     sampler, given = sampler_of(settings.sampler), len(settings.start_from)
@@ -195,9 +235,7 @@ def seeded(settings: "Settings", earlier: "Sequence[Earlier]" = ()) -> "BaseSamp
         return sampler.make(settings.seed, settings, earlier)
 
     def fresh(*parts: int | str) -> BaseSampler:
-        with warnings.catch_warnings():
-            # multivariate, group and constant_liar have been experimental since Optuna 2
-            warnings.simplefilter("ignore", ExperimentalWarning)
+        with _experimental():  # multivariate and group have been that since Optuna 2
             return sampler.make(derive(settings.seed, *parts), settings, earlier)
 
     def proposed(study: Any) -> Any:

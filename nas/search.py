@@ -67,7 +67,8 @@ def open_study(store: Store, name: str, settings: Settings) -> optuna.Study:
         if "warm_start" not in known["settings"]:  # then it began cold, whatever is asked for now
             settings = replace(settings, warm_start=False)
         differing = differences(stored, settings.to_json())
-        differing += differences(known["versions"], versions(), "version of ")
+        now = {name: versions().get(name) for name in known["versions"]}
+        differing += differences(known["versions"], now, "version of ")
         if differing:
             raise StoreError(
                 f"study {name!r} was made with other settings: {'; '.join(differing)}; "
@@ -152,7 +153,8 @@ class _Run:
             for trial in trials
             if "latency" in trial.user_attrs
         }
-        earlier = by_rung(load_earlier(store, study.study_name), settings.budgets)
+        known = load_earlier(store, study.study_name) if settings.warm_start else []
+        earlier = by_rung(known, settings.budgets)
         self.history = History(len(settings.budgets), earlier=earlier)
         for trial in trials:
             self._remember(trial)

@@ -86,12 +86,11 @@ class Settings:
     """What a study is about. Two runs with equal settings may share a study.
 
     ``resolution`` is in pixels. ``budgets`` are the rungs, in training images, increasing;
-    ``promotion`` says who goes on from one to the next, and ``eta`` is about the factor between
-    them. Above ``max_params``,
-    ``max_flops``, ``max_activation_bytes`` or ``max_latency`` (seconds of one image) a candidate
-    is pruned before training; None: no limit. ``start_from`` are candidates of the catalog that
-    are the study's first trials. ``warm_start``: as it begins, it learns what earlier studies of
-    the database have measured in the same space with the same recipe.
+    ``promotion`` says who goes on from one to the next: with asha the best 1/``eta``. Above
+    ``max_params``, ``max_flops``, ``max_activation_bytes`` or ``max_latency`` (seconds of one
+    image) a candidate is pruned before training; None: no limit. ``start_from`` are candidates of
+    the catalog that are the study's first trials. ``warm_start``: as it begins, it learns what
+    earlier studies of the database have measured in the same space with the same recipe.
     """
 
     space: SearchSpace = field(default_factory=SearchSpace)

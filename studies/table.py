@@ -5,8 +5,10 @@ other line is a candidate with its evaluations, each ``[setting, budget, seed, a
 seconds]``. So a recording can be kept under version control while it grows.
 """
 
+import fcntl
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,7 +67,7 @@ class Table:
     outcomes: dict[Run, Outcome] = field(default_factory=dict)
 
     def add(self, store: Store, timed: bool = True) -> int:
-        """Take over a database's evaluations; those that are here stay. How many were new.
+        """Take over a database's evaluations; what is here stays. How many were new.
 
         Without ``timed`` their seconds are left out, as those of a busy machine should be.
         TableError if the database has studies of another space.
@@ -86,7 +88,9 @@ class Table:
                 setting = Setting.of(row.recipe, row.resolution, row.channels, row.data)
                 run = Run(row.key, setting, row.budget, row.seed)
                 seconds = row.seconds if timed else None
-                self.outcomes.setdefault(run, Outcome(row.accuracy, row.loss, seconds))
+                there = self.outcomes.setdefault(run, Outcome(row.accuracy, row.loss, seconds))
+                if there.seconds is None:
+                    self.outcomes[run] = there._replace(seconds=seconds)
         return len(self.outcomes) - before
 
     def write(self, path: Path) -> None:
@@ -105,24 +109,39 @@ class Table:
         for key, rows in of_key.items():
             lines.append({"key": key, "candidate": self.candidates[key], "evaluations": rows})
         text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
-        part = path.with_name(f"{path.name}.part")
+        part = path.with_name(f"{path.name}.{os.getpid()}.part")
         try:
             part.write_text(text)
             part.replace(path)
         except OSError as error:
             raise TableError(f"table {path} can't be written: {error.strerror}") from None
 
-    def digest(self) -> str:
-        """Of all that is in it, 16 hexadecimal digits."""
-        parts = sorted((run, tuple(outcome)) for run, outcome in self.outcomes.items())
-        return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+def digest(outcomes: Mapping[Run, Outcome], *parts: str) -> str:
+    """16 hexadecimal digits of evaluations, and of whatever else it should tell apart."""
+    rows = sorted((run, tuple(outcome)) for run, outcome in outcomes.items())
+    return hashlib.sha256(repr((rows, parts)).encode()).hexdigest()[:16]
 
 
-def export_table(store: Store, path: Path, timed: bool = True) -> Table:
+def export_table(store: Store, path: Path, timed: bool = True) -> tuple[Table, int]:
     """Add a database's evaluations to the table in a file, which need not be there yet.
 
-    TableError where the file is something else, or the studies are of different spaces.
+    The table, and how many evaluations were new. One process at a time, others wait. TableError
+    where the file is something else, or the studies are of different spaces.
     """
+    path = path.resolve()
+    try:
+        directory = os.open(path.parent, os.O_RDONLY)
+    except OSError as error:
+        raise TableError(f"table {path} can't be written: {error.strerror}") from None
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        return _added(store, path, timed)
+    finally:
+        os.close(directory)
+
+
+def _added(store: Store, path: Path, timed: bool) -> tuple[Table, int]:
     if path.exists():
         table = read_table(path)
     else:
@@ -133,9 +152,9 @@ def export_table(store: Store, path: Path, timed: bool = True) -> Table:
                 "export to a table that is there already"
             )
         table = Table(found[0])
-    table.add(store, timed)
+    new = table.add(store, timed)
     table.write(path)
-    return table
+    return table, new
 
 
 def spaces(store: Store) -> list[Mapping[str, Any]]:

@@ -31,7 +31,7 @@ def run(
         str | None,
         typer.Option(
             help=f"Who proposes: {SAMPLER_HELP}; or the dotted path of an Optuna sampler. "
-            "[default: ms-ehvi, or tpe if latency is an objective]"
+            "[default: ms-ehvi, or tpe where latency is asked for]"
         ),
     ] = None,
     objectives: Annotated[
@@ -39,19 +39,32 @@ def run(
         typer.Option(help="Any of accuracy, params, flops, activation_bytes, latency."),
     ] = "accuracy,params,flops",
     budget: Annotated[
-        str,
-        typer.Option(help="Training images at the last rung, or at each, such as 5k,20k."),
-    ] = "20k",
-    rungs: Annotated[int, typer.Option(help="Rungs, if --budget is one number.")] = 2,
-    eta: Annotated[float, typer.Option(help="Factor by which budgets grow.")] = 4.0,
+        str | None,
+        typer.Option(
+            help="Training images at the last rung, or at each, such as 5k,20k. [default: 20k]"
+        ),
+    ] = None,
+    rungs: Annotated[
+        int | None, typer.Option(help="Rungs, if --budget is one number. [default: 2]")
+    ] = None,
+    eta: Annotated[
+        float | None, typer.Option(help="Factor by which budgets grow. [default: 4]")
+    ] = None,
     promotion: Annotated[
-        str,
-        typer.Option(help="Who goes on to the next rung: known-cost, asha or none (everyone)."),
-    ] = "known-cost",
+        str | None,
+        typer.Option(
+            help="Who goes on to the next rung: known-cost, asha or none (everyone). "
+            "[default: known-cost]"
+        ),
+    ] = None,
     warm_start: Annotated[
-        bool,
-        typer.Option(help="Begin with what the database's studies of the same space measured."),
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--warm-start/--no-warm-start",
+            help="Begin with what the database's studies of the same space measured. "
+            "[default: warm-start]",
+        ),
+    ] = None,
     max_params: Annotated[
         str | None, typer.Option(help="Prune what has more parameters, before training.")
     ] = None,
@@ -79,14 +92,16 @@ def run(
     ] = "auto",
     workers: Annotated[
         int | None,
-        typer.Option(help="Worker processes; 0 trains in this one. [default: one per core]"),
+        typer.Option(help="Worker processes; 0 trains in this one. [default: one a core]"),
     ] = None,
     timeout: Annotated[
         str | None, typer.Option(help="Begin no new trial after this time, such as 30m.")
     ] = None,
     replay: Annotated[
         Path | None,
-        typer.Option(help="Train nothing: answer from this table, at simulated seconds."),
+        typer.Option(
+            help="Train nothing: answer from this table, with 2 --workers that are simulated."
+        ),
     ] = None,
     quiet: Annotated[bool, typer.Option(help="No progress.")] = False,
     as_json: Json = False,
@@ -159,7 +174,8 @@ def studies(
         typer.Option(help="Add all evaluations to this table, which `nas run --replay` reads."),
     ] = None,
     timed: Annotated[
-        bool, typer.Option(help="Export seconds; not so if the machine was busy with else.")
+        bool,
+        typer.Option(help="Export seconds; not so where the machine was busy with other work."),
     ] = True,
     as_json: Json = False,
 ) -> None:
@@ -172,7 +188,9 @@ def studies(
     if export is not None:
         from studies.table import export_table
 
-        export_table(store, export, timed)
+        table, new = export_table(store, export, timed)
+        total = f"{len(table.outcomes):,} evaluations of {len(table.candidates):,} candidates"
+        print(f"table: {export} with {total}, {new:,} of them new", file=sys.stderr)
     found = [(load_results(store, name), store.study(name)) for name in store.study_names()]
     if as_json:
         print_json([tables.study_json(*one) for one in found])

@@ -14,6 +14,7 @@ from nas.commands import tables
 from nas.commands.parsing import budgets, count, duration, names, read_space, short_time, study_name
 from nas.commands.subjects import View, catalog_subject
 from nas.objectives import OBJECTIVES, chosen
+from nas.progress import clock
 from nas.promotion import PROMOTIONS
 from nas.samplers import check_sampler
 from nas.settings import CLASSES, PRECISIONS, TRIALS, Recipe, Settings
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from nas.cluster import Workers
 
 MAX_WORKERS = 1024
+SIMULATED = 2
+"""Workers of a replay, whatever the machine has."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,11 @@ class Asked:
     storage: str
     sampler: str | None
     objectives: str
-    budget: str
-    rungs: int
-    eta: float
-    promotion: str
-    warm_start: bool
+    budget: str | None
+    rungs: int | None
+    eta: float | None
+    promotion: str | None
+    warm_start: bool | None
     max_params: str | None
     max_flops: str | None
     max_activation_bytes: str | None
@@ -64,19 +67,23 @@ def run_command(asked: Asked, quiet: bool, as_json: bool) -> None:
 
     Ends the process with 128 + the signal's number if a signal stopped it.
     """
-    settings = settings_of(asked)
+    name = study_name(asked.study)
+    store = open_store(asked.storage, create=True)
+    settings = settings_of(asked, _stored(store, name))
     check_range("trials", asked.trials, *TRIALS)
     check_range("workers", 0 if asked.workers is None else asked.workers, 0, MAX_WORKERS)
     check_choice("precision", asked.precision, ("auto", *PRECISIONS))
-    name = study_name(asked.study)
+    if asked.replay is not None and asked.data_dir is not None:
+        raise ValueError("--replay and --data-dir exclude each other; give one of them")
     seconds = duration(asked.timeout) if asked.timeout else None
     limits = {limit: value for limit, value in settings.limits().items() if limit != "latency"}
     check_limits(settings.space, settings.resolution, settings.channels, CLASSES, limits)
     for start in settings.start_from:
         View(settings.image, CLASSES).graph(catalog_subject(start))
-    store = open_store(asked.storage, create=True)
     settings, bench = _bench(settings, store, name, asked)
     stopped = _search(settings, store, name, asked, seconds, bench, quiet)
+    if bench.words is not None and not quiet:
+        print(bench.words(), file=sys.stderr)
     results = load_results(store, name)
     _show(results, store, Path(f"{name}-pareto.html"), as_json)
     if stopped:
@@ -91,12 +98,30 @@ def run_command(asked: Asked, quiet: bool, as_json: bool) -> None:
         os._exit(128 + stopped)
 
 
-def settings_of(asked: Asked) -> Settings:
-    """The settings that were asked for, without those that the machine decides."""
+def _stored(store: Store, name: str) -> Settings | None:
+    """The settings of the study of that name, where it is there."""
+    if name not in store.study_names():
+        return None
+    return Settings.from_json(store.study(name)["settings"])
+
+
+def settings_of(asked: Asked, stored: Settings | None = None) -> Settings:
+    """The settings that were asked for, without those that the machine decides.
+
+    Where nothing was asked, how a study searches is as it was ``stored``.
+    """
     objectives = chosen(names(asked.objectives))
-    sampler = asked.sampler or ("tpe" if "latency" in objectives else Settings.sampler)
-    check_sampler(sampler)
-    check_choice("promotion", asked.promotion, PROMOTIONS)
+    timed = "latency" in objectives or asked.max_latency is not None
+    before = stored or Settings(sampler="tpe" if timed else Settings.sampler)
+    sampler = before.sampler if asked.sampler is None else asked.sampler
+    check_sampler(sampler, len(objectives))
+    promotion = before.promotion if asked.promotion is None else asked.promotion
+    check_choice("promotion", promotion, PROMOTIONS)
+    eta = before.eta if asked.eta is None else asked.eta
+    images = before.budgets
+    if asked.budget is not None or asked.rungs is not None or asked.eta is not None:
+        count_of_rungs = len(images) if asked.rungs is None else asked.rungs
+        images = budgets(asked.budget or str(images[-1]), count_of_rungs, eta)
     return Settings(
         space=read_space(asked.space),
         objectives=objectives,
@@ -104,10 +129,10 @@ def settings_of(asked: Asked) -> Settings:
         seed=asked.seed,
         resolution=asked.resolution,
         channels=asked.channels,
-        budgets=budgets(asked.budget, asked.rungs, asked.eta),
-        eta=asked.eta,
-        promotion=asked.promotion,
-        warm_start=asked.warm_start,
+        budgets=images,
+        eta=eta,
+        promotion=promotion,
+        warm_start=before.warm_start if asked.warm_start is None else asked.warm_start,
         max_params=_limit("--max-params", asked.max_params),
         max_flops=_limit("--max-flops", asked.max_flops),
         max_activation_bytes=_limit("--max-activation-bytes", asked.max_activation_bytes),
@@ -119,24 +144,24 @@ def settings_of(asked: Asked) -> Settings:
 
 
 class _Bench(NamedTuple):
-    """Where a study's evaluations come from: the workers, and the directory of their images."""
+    """Where a study's evaluations come from: the workers, and the directory of their images.
+
+    ``words`` says after a run how good a replay is, and how long it would have taken.
+    """
 
     directory: str
     workers: "Callable[[], AbstractContextManager[Workers]]"
+    words: Callable[[], str] | None = None
 
 
 def _bench(settings: Settings, store: Store, name: str, asked: Asked) -> tuple[Settings, _Bench]:
     """The settings with the data and the recipe of this machine, or of the table it replays."""
+    if asked.replay is not None:
+        return _replayed(settings, asked.replay, name, asked)
     from nas.cluster import default_workers, open_workers
     from nas.evaluation import evaluate
 
     count = min(default_workers() if asked.workers is None else asked.workers, asked.trials)
-    if asked.replay is not None:
-        from nas.replay import open_replay
-        from nas.simulated import Simulated
-
-        replay, settings = open_replay(asked.replay, settings, asked.precision)
-        return settings, _Bench("", lambda: nullcontext(Simulated(count, replay)))
     directory = ""
     if any(not OBJECTIVES[objective].known for objective in settings.objectives):
         from nas.data import digest
@@ -147,6 +172,23 @@ def _bench(settings: Settings, store: Store, name: str, asked: Asked) -> tuple[S
     settings = replace(settings, recipe=Recipe(precision=_precision(store, name, asked.precision)))
     return settings, _Bench(
         directory, lambda: open_workers(count if settings.data else 0, evaluate)
+    )
+
+
+def _replayed(settings: Settings, table: Path, name: str, asked: Asked) -> tuple[Settings, _Bench]:
+    from nas.replay import open_replay
+    from nas.simulated import Simulated
+
+    replay, settings = open_replay(table, settings, asked.precision, name)
+    workers = Simulated(SIMULATED if asked.workers is None else asked.workers, replay)
+    words = [f"{b:,} images: {replay.quality[b].words()}" for b in settings.budgets]
+    return settings, _Bench(
+        "",
+        lambda: nullcontext(workers),
+        lambda: (
+            f"replay of {table}: {'; '.join(words)}; {clock(workers.clock)} simulated on "
+            f"{workers.slots} workers"
+        ),
     )
 
 

@@ -19,6 +19,10 @@ CHANGES = 3
 """Answers of its parent that a mutation changes, at most."""
 
 
+MOST_KEPT = 20_000
+"""Candidates whose features are kept, at about 1.5 KB each."""
+
+
 class Option(NamedTuple):
     """A candidate that may be proposed: its answers, its known losses, and its features."""
 
@@ -74,6 +78,8 @@ class Proposals:
     def _described(self, candidate: Candidate) -> tuple[Known, tuple[float, ...], Floats]:
         key, settings = candidate.key, self.settings
         if key not in self._seen:
+            if len(self._seen) > MOST_KEPT:
+                self._seen.clear()
             total = cost(candidate.architecture, settings.resolution, settings.channels, CLASSES)
             known = known_of(total)
             losses = known_losses(

@@ -24,7 +24,7 @@ from nas.forecast import forecast
 from nas.history import History, by_rung
 from nas.ms_ehvi.improvement import expected_improvement
 from nas.ms_ehvi.proposals import Option, Proposals
-from nas.ms_ehvi.surrogate import Surrogate, errors_at_the_end
+from nas.ms_ehvi.surrogate import Scale, Surrogate, errors_at_the_end
 from nas.objectives import OBJECTIVES, known_losses
 from nas.seeds import derive
 from nas.settings import Settings
@@ -67,7 +67,7 @@ class MsEhvi(BaseSampler):
         if "latency" in settings.objectives:
             raise ValueError(
                 "sampler is 'ms-ehvi' and latency is an objective; every candidate that it "
-                "considers would have to be timed: choose another --sampler, or --max-latency"
+                "considers would have to be timed: choose another --sampler"
             )
         self.settings, self.seed, self.earlier = settings, seed, earlier
         self.per_second = per_second
@@ -123,7 +123,8 @@ class MsEhvi(BaseSampler):
 
     def _value(self, trials: Sequence[FrozenTrial], history: History) -> Valued:
         """Expected improvement, accuracy being what the surrogate says of it."""
-        surrogate = Surrogate(history, self._rows)
+        scale = Scale.of(np.array([option.row for option in self._pooled()]))
+        surrogate = Surrogate(history, self._rows, scale)
         front = np.vstack([self._front(history), self._expected(trials, history, surrogate)])
         reference = self._reference()
 
@@ -158,12 +159,9 @@ class MsEhvi(BaseSampler):
         value: Valued,
     ) -> dict[str, Any]:
         """Answers of the most valuable option that is found; none if all have been trials."""
-        if not self._pool:
-            pooled = random.Random(derive(self.seed, "pool"))
-            self._pool = [self._proposals.drawn(pooled) for _ in range(POOL)]
         drawn = [self._proposals.drawn(chance) for _ in range(FRESH)]
         front = self._parents(trials, history)
-        options = self._new([*self._pool, *drawn, *self._mutations(front, chance)], seen)
+        options = self._new([*self._pooled(), *drawn, *self._mutations(front, chance)], seen)
         if not options:
             return {}
         values = value(options)
@@ -176,6 +174,13 @@ class MsEhvi(BaseSampler):
                 options += better
                 values = np.concatenate([values, value(better)])
         return options[int(np.argmax(values))].answers
+
+    def _pooled(self) -> list[Option]:
+        """Random candidates of the space, the same for every trial."""
+        if not self._pool:
+            chance = random.Random(derive(self.seed, "pool"))
+            self._pool = [self._proposals.drawn(chance) for _ in range(POOL)]
+        return self._pool
 
     def _mutations(
         self, parents: Sequence[Mapping[str, Any]], chance: random.Random

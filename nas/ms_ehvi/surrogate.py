@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from nas.forecast import forecast, log_error
 from nas.history import History
-from studies.pareto import Floats
+from studies.pareto import Floats, front_mask
 
 LENGTH = 12.0
 """Length scale, in standard deviations of the features over all of their dimensions."""
@@ -30,34 +30,48 @@ MOST = 600
 """Candidates that are learned from, at most; more would take more time than they tell."""
 
 
+class Scale(NamedTuple):
+    """Center and spread [D] of the features over a space, which makes them comparable."""
+
+    center: Floats
+    spread: Floats
+
+    @classmethod
+    def of(cls, rows: Floats) -> "Scale":
+        """That of the rows [N, D]; what doesn't vary among them keeps its own."""
+        spread = rows.std(axis=0)
+        return cls(rows.mean(axis=0), np.where(spread > 0, spread, 1.0))
+
+    def __call__(self, rows: Floats) -> Floats:
+        """Rows [N, D], scaled."""
+        scaled: Floats = (rows - self.center) / self.spread
+        return scaled
+
+
 class Surrogate:
     """Predicts accuracies (0..1) from rows of features.
 
     A Gaussian process ([Rasmussen2006]_) of the logarithm of the error at the last rung. Where a
-    candidate was stopped before, a line through the candidates known at both rungs gives its label,
-    and the line's scatter the label's extra variance.
+    candidate was stopped before, a line through the candidates known at both rungs gives its label
+    and the label's extra variance.
     """
 
-    def __init__(self, history: History, rows: Mapping[str, Floats]) -> None:
+    def __init__(self, history: History, rows: Mapping[str, Floats], scale: Scale) -> None:
         labels = errors_at_the_end(history)
-        # Those that got furthest; of the others any, and keys are as good as drawn at random.
-        keys = sorted(labels, key=lambda key: (-labels[key].rung, key))[:MOST]
-        inputs = np.array([rows[key] for key in keys])
+        keys = _telling(history, labels)
         values = np.array([labels[key].error for key in keys])
-        self._center, self._scale = inputs.mean(axis=0), inputs.std(axis=0) + 1e-9
-        self._middle, self._spread = float(values.mean()), float(values.std()) + 1e-9
+        self._scale = scale
+        self._middle, self._spread = float(values.mean()), float(values.std()) or 1.0
         extra = np.array([labels[key].variance for key in keys]) / self._spread**2
-        self._process = GaussianProcessRegressor(
-            Matern(LENGTH, "fixed", nu=2.5), alpha=NOISE + extra, optimizer=None
-        )
+        self._process = process(NOISE + extra)
         targets = (values - self._middle) / self._spread
         with threadpool_limits(1):  # two cores have workers on them, and bits may depend on it
-            self._process.fit((inputs - self._center) / self._scale, targets)
+            self._process.fit(scale(np.array([rows[key] for key in keys])), targets)
 
     def predict(self, rows: Floats) -> tuple[Floats, Floats]:
         """Mean and standard deviation of the accuracy at the last rung, [N] each."""
         with threadpool_limits(1):
-            mean, std = self._process.predict((rows - self._center) / self._scale, return_std=True)
+            mean, std = self._process.predict(self._scale(rows), return_std=True)
         mean, std = self._middle + self._spread * mean, self._spread * std
         # Moments of a log-normal error.
         error = np.exp(mean + std**2 / 2)
@@ -76,13 +90,43 @@ class Label(NamedTuple):
 
 
 def errors_at_the_end(history: History) -> dict[str, Label]:
-    """What every candidate's accuracies say of the last rung, by key."""
+    """What every candidate's accuracies say of the last rung, by key.
+
+    Where nothing can be said of the last one yet, the highest rung with two candidates stands for
+    it; rungs are never mixed without a forecast between them.
+    """
+    last = history.rungs - 1
     labels: dict[str, Label] = {}
-    for rung in range(history.rungs):
-        known = forecast(history, rung) if rung < history.rungs - 1 else None
-        for key, accuracy in history.learned(rung).items():
-            if known:
-                labels[key] = Label(known.expected(accuracy), known.deviation**2, rung)
-            else:
-                labels[key] = Label(log_error(accuracy), 0.0, rung)
+    for rung in range(last):
+        if known := forecast(history, rung):
+            for key, accuracy in history.learned(rung).items():
+                labels[key] = Label(known.expected(accuracy), known.variance(accuracy), rung)
+    labels |= _measured(history, last)
+    for rung in reversed(range(last)):
+        if len(labels) < 2:
+            labels = _measured(history, rung)
     return labels
+
+
+def _measured(history: History, rung: int) -> dict[str, Label]:
+    learned = history.learned(rung)
+    return {key: Label(log_error(accuracy), 0.0, rung) for key, accuracy in learned.items()}
+
+
+def _telling(history: History, labels: Mapping[str, Label]) -> list[str]:
+    """The keys to learn from: the front's first, then those that got furthest, at most MOST.
+
+    Of equals any do, and keys are as good as drawn at random.
+    """
+    if len(labels) <= MOST:
+        return sorted(labels)
+    own = [key for key in sorted(labels) if key in history.known]
+    losses = np.array([(labels[key].error, *history.known[key]) for key in own])
+    front = {own[place] for place in np.flatnonzero(front_mask(losses))} if own else set()
+    return sorted(labels, key=lambda key: (key not in front, -labels[key].rung, key))[:MOST]
+
+
+def process(noise: float | Floats) -> GaussianProcessRegressor:
+    """The Gaussian process, not fitted, with that variance of noise [N] or for all."""
+    kernel = Matern(LENGTH, "fixed", nu=2.5)
+    return GaussianProcessRegressor(kernel, alpha=noise, optimizer=None)

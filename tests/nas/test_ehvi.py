@@ -30,7 +30,10 @@ def test_the_closed_form_is_what_sampling_finds(known: int, seed: int) -> None:
             for loss in rng.normal(mean[index], std[index], 1500)
         ]
         error = np.std(samples) / np.sqrt(len(samples))
-        assert abs(np.mean(samples) - found[index]) <= 3.5 * error + 1e-4
+        if max(samples) < 1e-12:  # too rare for so many samples: then it is worth next to nothing
+            assert 0 <= found[index] < 1e-4
+            continue
+        assert abs(np.mean(samples) - found[index]) <= 3 * error + 1e-12
 
 
 @settings(deadline=None, max_examples=100)

@@ -12,11 +12,13 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.cluster import InDriver
 from nas.evaluation import Evaluation
-from nas.features import features
+from nas.features import features, log_seconds
+from nas.forecast import LEAST_PAIRS
 from nas.history import History
 from nas.ms_ehvi import sampler as ms_ehvi
+from nas.ms_ehvi import surrogate
 from nas.ms_ehvi.sampler import STARTUP_TRIALS, MsEhvi
-from nas.ms_ehvi.surrogate import Surrogate, errors_at_the_end
+from nas.ms_ehvi.surrogate import Scale, Surrogate, errors_at_the_end
 from nas.search import Until, open_study, search
 from nas.settings import Request, Settings
 from search_space.catalog import candidate
@@ -27,6 +29,7 @@ from studies.results import Results
 from studies.store import Store, open_store
 
 IMAGE = (1, 28, 28)
+SCALE = Scale(np.full(5, 0.5), np.full(5, 0.3))
 
 
 def landscape(request: Request) -> Evaluation:
@@ -138,9 +141,71 @@ def test_the_surrogate_learns_from_every_rung() -> None:
     labels = errors_at_the_end(history)
     assert np.exp(labels["007"].error) == pytest.approx(0.1 + 0.3 * rows["007"][0])
     fresh = rng.random((50, 5))
-    mean, std = Surrogate(history, rows).predict(fresh)
+    mean, std = Surrogate(history, rows, SCALE).predict(fresh)
     assert np.corrcoef(mean, 1 - 0.1 - 0.3 * fresh[:, 0])[0, 1] > 0.95
     assert (std > 0).all()
+
+
+def test_what_did_not_vary_so_far_makes_no_candidate_unknown() -> None:
+    """A feature that is the same of all that are known says nothing, not everything."""
+    rng = np.random.default_rng(0)
+    rows = {f"{i:03}": np.append(rng.random(5), 0.0) for i in range(60)}
+    history = History(1)
+    for key, row in rows.items():
+        history.add(key, (1.0,), 0, 0.9 - 0.3 * row[0])
+    scale = Scale.of(np.vstack([list(rows.values()), [1.0] * 6]))
+    fresh = np.column_stack([rng.random((50, 5)), np.ones(50)])
+    mean, _ = Surrogate(history, rows, scale).predict(fresh)
+    assert np.corrcoef(mean, 0.9 - 0.3 * fresh[:, 0])[0, 1] > 0.9
+    assert Scale.of(np.array(list(rows.values()))).spread[5] == 1.0
+
+
+def test_rungs_are_not_mixed_before_one_foretells_the_other() -> None:
+    history = History(2)
+    for place in range(LEAST_PAIRS + 3):
+        history.add(f"{place:02}", (1.0,), 0, 0.3 + 0.02 * place)
+    assert {label.rung for label in errors_at_the_end(history).values()} == {0}
+    for place in range(LEAST_PAIRS):
+        labels = errors_at_the_end(history)
+        if place >= 2:
+            assert labels.keys() == {f"{known:02}" for known in range(place)}
+            assert {label.rung for label in labels.values()} == {1}
+        history.add(f"{place:02}", (1.0,), 1, 0.8 + 0.01 * place)
+    labels = errors_at_the_end(history)
+    assert len(labels) == LEAST_PAIRS + 3
+    assert labels["00"].variance == 0 < labels["08"].variance
+
+
+def test_per_second_it_proposes_what_trains_faster(store: Store) -> None:
+    """And from the same past something else than without."""
+    settings = Settings(sampler="ms-ehvi", budgets=(5_000,), promotion="none", seed=1)
+    bring(store, settings, 20)
+    trials = trials_of(store)
+    seconds = {}
+    for per_second in (False, True):
+        sampler = MsEhvi(settings, 1, per_second=per_second)
+        answers = [sampler.propose(trials, number) for number in range(20, 26)]
+        space = settings.space
+        found = [space.sample(lambda name, _, given=given: given[name]) for given in answers]  # type: ignore[misc]
+        seconds[per_second] = [log_seconds(row) for row in features(found, IMAGE, 10)]
+    assert seconds[True] != seconds[False]
+    assert np.mean(seconds[True]) < np.mean(seconds[False])
+
+
+def test_more_than_it_learns_from_keeps_the_front(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(surrogate, "MOST", 30)
+    rng = np.random.default_rng(0)
+    history = History(1)
+    rows = {}
+    for place in range(100):
+        key = f"{place:03}"
+        rows[key] = rng.random(5)
+        history.add(key, (float(rows[key][1]),), 0, 0.5 + 0.3 * float(rows[key][0]))
+    history.add("zzz", (-5.0,), 0, 0.51)
+    rows["zzz"] = np.full(5, 3.0)
+    mean, std = Surrogate(history, rows, SCALE).predict(rows["zzz"][None])
+    assert mean[0] == pytest.approx(0.51, abs=0.05)
+    assert std[0] < 0.05
 
 
 def test_features_tell_architectures_apart_and_are_finite() -> None:

@@ -154,6 +154,13 @@ def test_deviations_are_as_large_as_the_models_errors(path: Path) -> None:
     assert np.corrcoef(logs.T)[0, 1] > 0.9
 
 
+def test_answers_are_of_the_table_whatever_budgets_are_asked_for(path: Path) -> None:
+    both = open_replay(path, SETTINGS, "auto")[0]
+    last = open_replay(path, replace(SETTINGS, budgets=(20_000,)), "auto")[0]
+    for one in candidates(20, seed=9):
+        assert both(request(one, 20_000, 4)) == last(request(one, 20_000, 4))
+
+
 def test_seconds_follow_the_cost(replay: Replay) -> None:
     for one in candidates(30, seed=9):
         expected = 5_000 * cost(one.architecture).flops ** 0.5 / 2e6
@@ -238,12 +245,20 @@ def test_another_table_is_another_study(path: Path, tmp_path: Path, ran: Any) ->
         (["--replay", "nowhere"], "nowhere can't be read: No such file"),
         (["--replay", "SPACE"], "line 1 is not a JSON object"),
         (["--sampler", "optuna.samplers.Nothing"], "can't be imported"),
-        (["--sampler", "no.such.module"], "can't be imported: No module named 'no'"),
+        (
+            ["--sampler", "no.such.module"],
+            "can't be imported: ModuleNotFoundError: No module named 'no'",
+        ),
         (["--sampler", "optuna.trial.Trial"], "is not a subclass of Optuna's BaseSampler"),
         (["--sampler", "optuna.samplers.GridSampler"], "can't be made without search_space"),
         (["--sampler", "optuna.samplers.BaseSampler"], "can't be made without"),
         (["--sampler", "tpee"], "sampler is 'tpee'"),
         (["--sampler", "."], "can't be imported"),
+        (["--sampler", "./broken.X"], "it is no dotted path"),
+        (["--sampler", "broken.Sampler"], "can't be imported: SyntaxError"),
+        (["--sampler", "raising.Sampler"], "can't propose for 3 objectives: RuntimeError: no GPU"),
+        (["--sampler", "optuna.samplers.CmaEsSampler"], "can't propose for 3 objectives"),
+        (["--data-dir", "."], "--replay and --data-dir exclude each other"),
     ],
 )
 def test_bad_input_is_one_line_and_nothing_written(
@@ -251,6 +266,8 @@ def test_bad_input_is_one_line_and_nothing_written(
 ) -> None:
     space = tmp_path / "space.toml"
     space.write_text("[stem]\nkernel = [3]\n")
+    (tmp_path / "broken.py").write_text("class Sampler(:")
+    (tmp_path / "raising.py").write_text(RAISING)
     options = [str(space) if option == "SPACE" else option for option in options]
     code, out, errors = ran("run", "--replay", str(path), "--trials", "3", *options)
     assert code == 2
@@ -258,7 +275,61 @@ def test_bad_input_is_one_line_and_nothing_written(
     assert errors.startswith("error: ")
     assert errors.count("\n") == 1
     assert message in errors
-    assert [found.name for found in tmp_path.iterdir()] == ["space.toml"]
+    left = {found.name for found in tmp_path.iterdir()} - {"__pycache__"}
+    assert left == {"space.toml", "broken.py", "raising.py"}
+
+
+RAISING = """
+from optuna.samplers import RandomSampler
+
+class Sampler(RandomSampler):
+    def __init__(self):
+        raise RuntimeError("no GPU")
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"recipe": {"batch_size": 64}}, "has no evaluation at resolution 28"),
+        ({"recipe": {"colour": "red"}}, "a recipe that this version doesn't know"),
+        ({"key": "0123"}, "the table's candidate 0123 has the key"),
+        ({"candidate": {"architecture": {}}}, "is none: Architecture has no"),
+    ],
+)
+def test_tables_that_are_not_ours_are_refused(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    other = tmp_path / "other.jsonl"
+    recorded(35).write(other)
+    head, first, *rest = map(json.loads, other.read_text().splitlines())
+    if "recipe" in change:
+        head["settings"][0] |= change
+    else:
+        first |= change
+    other.write_text("\n".join(json.dumps(line) for line in (head, first, *rest)))
+    with pytest.raises(TableError, match=message):
+        open_replay(other, SETTINGS, "bf16")
+
+
+def test_candidates_must_be_the_same_at_all_budgets(tmp_path: Path) -> None:
+    table = recorded(70, seeds=(1,))
+    kept = {key: BUDGETS[place % 2] for place, key in enumerate(sorted(table.candidates))}
+    table.outcomes = {run: o for run, o in table.outcomes.items() if kept[run.key] == run.budget}
+    table.write(tmp_path / "apart.jsonl")
+    with pytest.raises(
+        TableError, match=r"0 candidates that were measured at all of 5,000, 20,000"
+    ):
+        open_replay(tmp_path / "apart.jsonl", SETTINGS, "auto")
+
+
+def test_what_one_seed_can_not_tell_is_said(tmp_path: Path) -> None:
+    recorded(40, seeds=(1,)).write(tmp_path / "once.jsonl")
+    replay = open_replay(tmp_path / "once.jsonl", SETTINGS, "auto")[0]
+    assert replay.quality[5_000].noise is None
+    assert "noise unknown" in replay.quality[5_000].words()
+    one = next(candidates(1, seed=9))
+    assert accuracy(replay(request(one, 5_000, 1))) == accuracy(replay(request(one, 5_000, 2)))
 
 
 def test_too_few_candidates_are_refused(tmp_path: Path) -> None:
@@ -311,8 +382,42 @@ def test_optunas_samplers_work_by_their_path(path: Path, ran: Any) -> None:
         assert ran(*words, "--trials", "4", "--sampler", sampler, "--study", name)[0] == 0
 
 
+def test_a_sampler_that_repeats_candidates_does(path: Path, tmp_path: Path, ran: Any) -> None:
+    """benchmarks/again.py, by which second seeds are recorded."""
+    here = Path(__file__).parents[2] / "benchmarks" / "again.py"
+    (tmp_path / "again.py").write_text(here.read_text())
+    words = ["run", "--replay", str(path), "--workers", "1", "--quiet", "--promotion", "none"]
+    assert (
+        ran(*words, "--trials", "5", "--sampler", "random", "--seed", "1", "--study", "a")[0] == 0
+    )
+    repeated = [*words, "--trials", "5", "--sampler", "again.Again", "--seed", "2", "--study", "b"]
+    assert ran(*repeated, "--rungs", "1")[0] == 0
+    a, b = (optuna.load_study(study_name=name, storage="sqlite:///nas.db").trials for name in "ab")
+    assert [t.user_attrs["key"] for t in a] == [t.user_attrs["key"] for t in b]
+    assert [t.values[0] for t in a] != [t.values[0] for t in b]
+
+
+def test_studies_on_one_table_pay_for_themselves(path: Path, ran: Any) -> None:
+    """What another one had is neither looked up nor learned from."""
+    words = ["run", "--replay", str(path), "--trials", "14", "--workers", "1", "--json"]
+    first = json.loads(ran(*words, "--study", "a")[1])
+    second = json.loads(ran(*words, "--study", "b")[1])
+    assert first | {"study": "", "plot": ""} == second | {"study": "", "plot": ""}
+
+
+def test_a_replay_says_how_good_it_is_and_how_long_it_would_take(path: Path, ran: Any) -> None:
+    words = ["run", "--replay", str(path), "--trials", "3", "--sampler", "random"]
+    code, _, errors = ran(*words)
+    assert code == 0
+    assert "20,000 images: 60 candidates, out-of-fold tau 0." in errors
+    assert "simulated on 2 workers" in errors
+    code, out, _ = ran(*words, "--objectives", "params,flops", "--study", "free", "--json")
+    assert code == 0
+    assert json.loads(out)["trials"] == {"complete": 3}
+
+
 def test_a_replayed_study_killed_is_the_study_never_killed(path: Path, tmp_path: Path) -> None:
-    replay, settings = open_replay(path, replace(SETTINGS, promotion="known-cost"), "auto")
+    replay, settings = open_replay(path, Settings(), "auto")
 
     class Power(BaseException):
         pass

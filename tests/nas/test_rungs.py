@@ -1,21 +1,23 @@
 """Trials on their way through the rungs: who is decided upon when, by what, and after a kill."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from nas import promotion
-from nas.cluster import InDriver
+from nas.cluster import InDriver, Outcome
 from nas.evaluation import Evaluation
 from nas.history import History
+from nas.ms_ehvi.sampler import MsEhvi
 from nas.promotion import PROMOTIONS, Decision, Promotion
 from nas.search import Until, open_study, search
 from nas.settings import Request, Settings, check_budgets, rungs
+from nas.simulated import Simulated
 from studies.store import Store, open_store
 
 # Optuna's own samplers say so of themselves; it is not about how we call them
@@ -111,6 +113,43 @@ def test_only_what_was_known_is_seen(
     monkeypatch.setitem(promotion.PROMOTIONS, "watched", Promotion("", decide))
     bring(store, replace(rung_settings, promotion="watched"), 30, evaluate)
     assert decisions >= 30
+
+
+def test_with_several_workers_neither_promotion_nor_sampler_sees_what_still_runs(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Simulated workers have every outcome as soon as it is asked for: here it could leak."""
+    ended: set[tuple[str, int, float]] = set()
+    pending = 0
+
+    class Watched(Simulated):
+        def next(self, seconds: float) -> Outcome:
+            request, found = super().next(seconds)
+            assert isinstance(found, Evaluation)
+            assert found.accuracy is not None
+            ended.add((request.candidate.key, BUDGETS.index(request.budget), found.accuracy))
+            return request, found
+
+    def decide(history: History, key: str, rung: int, eta: float) -> Decision:
+        seen = {(k, r, a) for r, rung in enumerate(history.accuracies) for k, a in rung.items()}
+        assert seen == ended
+        return PROMOTIONS["known-cost"].decide(history, key, rung, eta)
+
+    def propose(self: MsEhvi, trials: Sequence[FrozenTrial], number: int) -> dict[str, Any]:
+        nonlocal pending
+        known = [trial.user_attrs for trial in trials if "rungs" in trial.user_attrs]
+        told = {(one["key"], r, a) for one in known for r, a in enumerate(one["rungs"])}
+        assert told == ended
+        pending += any("key" in t.user_attrs and not t.state.is_finished() for t in trials)
+        return genuine(self, trials, number)
+
+    genuine = MsEhvi.propose
+    monkeypatch.setitem(promotion.PROMOTIONS, "watched", Promotion("", decide))
+    monkeypatch.setattr(MsEhvi, "propose", propose)
+    settings = Settings(sampler="ms-ehvi", budgets=BUDGETS, promotion="watched")
+    study = open_study(store, "s", settings)
+    search(settings, store, study, Until(25), Watched(3, pretend), "", lambda _: None)
+    assert pending >= 15
 
 
 def test_the_promotion_is_the_same_however_the_past_is_told(

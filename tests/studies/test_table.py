@@ -1,6 +1,7 @@
 """Evaluations as text: what is exported, merged, read back, and what is refused."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from studies.pareto import Axis
 from studies.store import Store, open_store
-from studies.table import Table, TableError, export_table, read_table
+from studies.table import Table, TableError, digest, export_table, read_table
 
 AXES = (Axis("accuracy", "fraction", True, False, 0.1),)
 RECIPE = {"batch_size": 64, "precision": "bf16"}
@@ -39,10 +40,11 @@ def add(store: Store, key: str, seed: int, accuracy: float | None, data: str = "
 
 def test_a_table_reads_back_as_it_was_written(tmp_path: Path) -> None:
     store = stored(tmp_path / "a.db", {"x": [1, 2]}, {("aa", 1): 0.8, ("bb", 1): None})
-    written = export_table(store, tmp_path / "t.jsonl")
+    written, new = export_table(store, tmp_path / "t.jsonl")
+    assert new == 2
     again = read_table(tmp_path / "t.jsonl")
     assert again == written
-    assert again.digest() == written.digest()
+    assert digest(again.outcomes) == digest(written.outcomes)
     assert {run.key: outcome.accuracy for run, outcome in again.outcomes.items()} == {
         "aa": 0.8,
         "bb": None,
@@ -64,16 +66,38 @@ def test_tables_grow_and_what_is_there_stays(tmp_path: Path) -> None:
         ("aa", 2): (0.7, 0.5, None),
         ("cc", 1): (0.6, 0.5, None),
     }
-    assert table.digest() != first.digest()
+    assert digest(table.outcomes) != digest(first.outcomes)
     before = path.read_bytes()
-    export_table(more, path)
+    assert export_table(more, path, timed=False)[1] == 0
     assert path.read_bytes() == before
+
+
+def test_seconds_that_were_left_out_can_be_added(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    store = stored(tmp_path / "a.db", {"x": [1]}, {("aa", 1): 0.8})
+    assert [o.seconds for o in export_table(store, path, timed=False)[0].outcomes.values()] == [
+        None
+    ]
+    table, new = export_table(store, path)
+    assert [o.seconds for o in table.outcomes.values()] == [2.5]
+    assert new == 0
+
+
+def test_exports_at_the_same_time_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    for name in "abcd":
+        runs: dict[tuple[str, int], float | None] = {(f"{name}{i}", 1): 0.5 for i in range(20)}
+        stored(tmp_path / f"{name}.db", {"x": [1]}, runs)
+    stores = [open_store(f"sqlite:///{tmp_path}/{name}.db") for name in "abcd"]
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda store: export_table(store, path), stores))
+    assert len(read_table(path).outcomes) == 80
 
 
 def test_what_came_from_a_table_never_enters_one(tmp_path: Path) -> None:
     store = stored(tmp_path / "a.db", {"x": [1]}, {("aa", 1): 0.8})
     add(store, "aa", 5, 0.99, data="replay of 0123")
-    assert [run.seed for run in export_table(store, tmp_path / "t").outcomes] == [1]
+    assert [run.seed for run in export_table(store, tmp_path / "t")[0].outcomes] == [1]
 
 
 def test_a_database_without_studies_joins_a_table_that_is_there(tmp_path: Path) -> None:
@@ -86,7 +110,7 @@ def test_a_database_without_studies_joins_a_table_that_is_there(tmp_path: Path) 
     with pytest.raises(TableError, match="0 spaces, and a table is of one"):
         export_table(bare, tmp_path / "new")
     assert not (tmp_path / "new").exists()
-    assert {run.key for run in export_table(bare, path).outcomes} == {"aa", "zz"}
+    assert {run.key for run in export_table(bare, path)[0].outcomes} == {"aa", "zz"}
 
 
 def test_another_space_is_refused_and_nothing_written(tmp_path: Path) -> None:
