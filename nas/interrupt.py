@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
 
@@ -21,7 +22,7 @@ def stop_on_signals() -> Iterator[Callable[[], None]]:
     """Raise Stopped in the main thread at the first signal; the next has its default effect.
 
     Gives a function that raises Stopped again if it has got lost: Python swallows an exception
-    that comes up in a finalizer.
+    that comes up in a finalizer, and would print it with its traceback.
     """
 
     asked = 0
@@ -40,9 +41,15 @@ def stop_on_signals() -> Iterator[Callable[[], None]]:
         asked = number
         raise Stopped(number)
 
+    def unraisable(lost: "sys.UnraisableHookArgs") -> None:
+        if not isinstance(lost.exc_value, Stopped):
+            hook(lost)
+
+    hook, sys.unraisablehook = sys.unraisablehook, unraisable
     before = {number: signal.signal(number, stop) for number in SIGNALS}
     try:
         yield check
     finally:
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -125,5 +125,6 @@ def test_a_study_remembers_how_it_was_begun(old: Path) -> None:
     called(*COMMAND, "--study", "new", "--trials", "1", "--no-warm-start")
     assert load_earlier(open_store("sqlite:///old.db"), "new") == []
     called(*COMMAND, "--study", "new", "--trials", "2", "--no-warm-start")
+    called(*COMMAND, "--study", "new", "--trials", "2")
     with pytest.raises(ValueError, match="warm_start: the study has False, this run asks for True"):
-        called(*COMMAND, "--study", "new", "--trials", "3")
+        called(*COMMAND, "--study", "new", "--trials", "3", "--warm-start")
