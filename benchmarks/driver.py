@@ -1,9 +1,10 @@
-"""The driver's time per trial, TPE on SQLite, with evaluations that take no time."""
+"""The driver's time per trial on SQLite, with evaluations that take no time."""
 
 import argparse
 import statistics
 import tempfile
 import time
+from dataclasses import replace
 from itertools import pairwise
 
 from machine import row, table
@@ -28,11 +29,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--trials", type=int, default=1000)
     parser.add_argument("--sampler", default="tpe")
+    parser.add_argument("--rungs", type=int, choices=(1, 2), default=1)
     parser.add_argument("--storage", help="keep the study there")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         store = open_store(arguments.storage or f"sqlite:///{directory}/a.db", create=True)
         settings = Settings(sampler=arguments.sampler)
+        settings = replace(settings, budgets=settings.budgets[-arguments.rungs :])
         study = open_study(store, "driver", settings)
         ends: list[float] = []
 
