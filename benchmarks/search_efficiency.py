@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import optuna
+from outside import ABSENT, SEARCHERS
 from problem import WORKERS, Problem, Trace, simulate
 
 from nas.evaluation import Evaluation
@@ -106,8 +107,8 @@ def methods() -> dict[str, Callable[[Problem, int, float], Trace]]:
         name: lambda problem, seed, spent, changes=changes: ours(problem, seed, spent, **changes)
         for name, changes in OURS.items()
     }
-    from outside import SEARCHERS
-
+    if ABSENT:
+        print(f"left out, since the extra outside is not installed: {'; '.join(ABSENT)}")
     for name, make in SEARCHERS.items():
         found[name] = lambda problem, seed, spent, make=make: simulate(
             make(problem, seed), problem, seed, spent
