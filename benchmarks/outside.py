@@ -194,7 +194,7 @@ def _shorten_fits() -> None:
     from botorch.fit import fit_gpytorch_mll
     from botorch.models import SingleTaskGP
 
-    @fit_botorch_model.register(SingleTaskGP)
+    @fit_botorch_model.register(SingleTaskGP)  # type: ignore[untyped-decorator]
     def fit(model: Any, mll_class: Any, mll_options: dict[str, Any] | None = None) -> None:
         likelihood = mll_class(likelihood=model.likelihood, model=model, **(mll_options or {}))
         fit_gpytorch_mll(likelihood, optimizer_kwargs={"options": {"maxiter": FIT_STEPS}})
