@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from search_space.dimensions import DIMENSIONS
 from studies.pareto import Floats, front_mask, hypervolume, losses, reference_point
 
 WORKERS = 2
+STALE = 1_000
 TABLE = Path(__file__).parent / "data" / "evaluations.jsonl"
 
 
@@ -109,29 +110,53 @@ class Trace:
             )
 
 
+class Proposal(NamedTuple):
+    """Answers to the problem's questions, the rung to evaluate them at, the searcher's handle."""
+
+    handle: Any
+    answers: Mapping[str, Any]
+    rung: int = -1
+
+
 class Searcher(Protocol):
-    """A tool that proposes answers and learns losses; several proposals may be open at once."""
+    """A tool that proposes answers and learns what came of them; several proposals may be open."""
 
-    def ask(self) -> tuple[Any, dict[str, Any]]:
-        """A handle of its own, and answers to the problem's questions."""
+    def ask(self) -> Proposal | None:
+        """What to evaluate on a worker that is free; None if it is done."""
 
-    def tell(self, handle: Any, values: dict[str, float]) -> None:
-        """The result: accuracy, params and flops."""
+    def tell(self, handle: Any, losses: np.ndarray[Any, Any]) -> None:
+        """The losses [3] of the proposal with that handle."""
 
 
 def simulate(searcher: Searcher, problem: Problem, seed: int, core_seconds: float) -> Trace:
-    """Let a searcher have ``WORKERS`` workers until they have spent that many core-seconds."""
+    """Let a searcher have ``WORKERS`` workers for so many core-seconds, or until it is done.
+
+    What was evaluated before is answered from memory in no time, as a study of this tool has it;
+    a searcher ends when it has proposed nothing new ``STALE`` times in a row.
+    """
     trace = Trace(problem)
-    running: list[tuple[float, int, Any, Candidate, float]] = []
-    clock, asked = 0.0, 0
-    while clock * WORKERS < core_seconds:
-        while len(running) < WORKERS:
-            handle, answers = searcher.ask()
-            candidate = problem.candidate(answers)
-            accuracy, seconds = problem.evaluate(candidate, seed)
+    budgets = problem.settings.budgets
+    running: list[tuple[float, int, Proposal, Candidate, float]] = []
+    known: set[tuple[str, int]] = set()
+    clock, asked, stale = 0.0, 0, 0
+    while stale < STALE:
+        while len(running) < WORKERS and (proposal := searcher.ask()):
+            candidate = problem.candidate(proposal.answers)
+            accuracy, seconds = problem.evaluate(candidate, seed, proposal.rung)
+            what = candidate.key, budgets[proposal.rung]
+            if what in known:
+                seconds, stale = 0.0, stale + 1
+            else:
+                stale = 0
+            known.add(what)
             asked += 1
-            heapq.heappush(running, (clock + seconds, asked, handle, candidate, accuracy))
-        clock, _, handle, candidate, accuracy = heapq.heappop(running)
-        searcher.tell(handle, {"accuracy": accuracy, **problem.known(candidate)})
-        trace.add(clock * WORKERS, candidate, accuracy)
+            heapq.heappush(running, (clock + seconds, asked, proposal, candidate, accuracy))
+        if not running:
+            return trace
+        clock, _, proposal, candidate, accuracy = heapq.heappop(running)
+        if clock * WORKERS > core_seconds:
+            return trace
+        searcher.tell(proposal.handle, problem.losses(candidate, accuracy))
+        if budgets[proposal.rung] == budgets[-1]:
+            trace.add(clock * WORKERS, candidate, accuracy)
     return trace

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 import optuna
+from outside import ABSENT, SEARCHERS
 from problem import WORKERS, Problem, Searcher, Trace, simulate
 
 from nas.evaluation import Evaluation
@@ -136,8 +137,8 @@ def ours(problem: Problem, seed: int, core_seconds: float, **changes: Any) -> Tr
 
 def methods() -> dict[str, Method]:
     """Every method by name; the outside tools where they are installed."""
-    from outside import SEARCHERS
-
+    if ABSENT:
+        print(f"left out, since the extra outside is not installed: {'; '.join(ABSENT)}")
     found: dict[str, Method] = {name: _ours(changes) for name, changes in OURS.items()}
     return found | {name: _outside(make) for name, make in SEARCHERS.items()}
 

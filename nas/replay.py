@@ -239,10 +239,10 @@ def open_replay(
 ) -> tuple[Replay, Settings]:
     """A replay of the table in a file, and the settings of a study of that name on it.
 
-    They get the table's recipe, and as their data a digest of the table and of the study's name:
-    no simulated evaluation is ever taken for a real one, or for another study's, which would have
-    it for nothing. ``precision`` may be auto. TableError where the table is of another space, or
-    lacks what the settings ask for.
+    They get the table's recipe, and as their data a digest of what is replayed and of the study's
+    name: no simulated evaluation is ever taken for a real one, or for another study's, which would
+    have it for nothing. ``precision`` may be auto. TableError where the table is of another space,
+    or lacks what the settings ask for.
     """
     table = read_table(path)
     here, there = settings.space.to_json(), dict(table.space)
@@ -255,7 +255,8 @@ def open_replay(
     setting, recipe = _setting(table, settings, precision, path)
     outcomes = {run: found for run, found in table.outcomes.items() if run.setting == setting}
     replay = Replay(table.candidates, outcomes, settings.image, settings.budgets)
-    data = f"{REPLAYED}{digest(outcomes, study)}"
+    used = {run: found for run, found in outcomes.items() if run.budget in replay.quality}
+    data = f"{REPLAYED}{digest(used, study)}"
     return replay, replace(settings, recipe=recipe, data=data)
 
 
