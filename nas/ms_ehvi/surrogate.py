@@ -5,12 +5,13 @@
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from nas.forecast import forecast, log_error
 from nas.history import History
@@ -65,12 +66,13 @@ class Surrogate:
         extra = np.array([labels[key].variance for key in keys]) / self._spread**2
         self._process = process(NOISE + extra)
         targets = (values - self._middle) / self._spread
-        with threadpool_limits(1):  # two cores have workers on them, and bits may depend on it
+        # One thread: workers are on the other cores, and bits may depend on how many there are.
+        with _libraries().limit(limits=1):
             self._process.fit(scale(np.array([rows[key] for key in keys])), targets)
 
     def predict(self, rows: Floats) -> tuple[Floats, Floats]:
         """Mean and standard deviation of the accuracy at the last rung, [N] each."""
-        with threadpool_limits(1):
+        with _libraries().limit(limits=1):
             mean, std = self._process.predict(self._scale(rows), return_std=True)
         mean, std = self._middle + self._spread * mean, self._spread * std
         # Moments of a log-normal error.
@@ -124,6 +126,12 @@ def _telling(history: History, labels: Mapping[str, Label]) -> list[str]:
     losses = np.array([(labels[key].error, *history.known[key]) for key in own])
     front = {own[place] for place in np.flatnonzero(front_mask(losses))} if own else set()
     return sorted(labels, key=lambda key: (key not in front, -labels[key].rung, key))[:MOST]
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """The linear algebra that is loaded; to find it takes milliseconds."""
+    return ThreadpoolController()
 
 
 def process(noise: float | Floats) -> GaussianProcessRegressor:
