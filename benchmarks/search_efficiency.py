@@ -29,7 +29,8 @@ from nas.simulated import Simulated
 from studies.table import REPLAYED
 
 BUDGETS = (5_000, 20_000)
-CORE_SECONDS = 3_000.0
+CORE_SECONDS = 3_600.0
+"""Half an hour of two workers."""
 HERE = Path(__file__).parent
 RESULTS = HERE / "data" / "search_efficiency.jsonl"
 
