@@ -1,11 +1,16 @@
-"""A sampler that repeats the candidates of another study: for second seeds, and for longer runs.
+"""Samplers that repeat the candidates of another study: for second seeds, and for longer runs.
 
 ``nas run --sampler again.Again`` from this directory proposes what ``--sampler random --seed 1``
-does, whatever the seed, budgets or promotion.
+does, whatever the seed, budgets or promotion. ``--sampler again.Stored`` proposes what the trials
+of a stored study had, from the last one on; AGAIN in the environment is its storage's URL, a
+space, and its name.
 """
 
+import os
+from functools import cached_property
 from typing import Any
 
+import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study
@@ -38,3 +43,25 @@ class Again(BaseSampler):
     ) -> Any:
         chance = RandomSampler(seed=derive(SEED, trial.number, param_name))
         return chance.sample_independent(study, trial, param_name, param_distribution)
+
+
+class Stored(Again):
+    """Gives every trial the answers of a stored one; at random where that wasn't asked."""
+
+    @cached_property
+    def _params(self) -> list[dict[str, Any]]:
+        storage, _, name = os.environ["AGAIN"].partition(" ")
+        trials = optuna.load_study(study_name=name, storage=storage).get_trials()
+        return [trial.params for trial in reversed(trials)]
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        params = self._params[trial.number] if trial.number < len(self._params) else {}
+        if param_name in params:
+            return params[param_name]
+        return super().sample_independent(study, trial, param_name, param_distribution)

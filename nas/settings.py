@@ -95,7 +95,7 @@ class Settings:
 
     space: SearchSpace = field(default_factory=SearchSpace)
     objectives: tuple[str, ...] = ("accuracy", "params", "flops")
-    sampler: str = "ms-ehvi"
+    sampler: str = "ms-ehvi-per-second"
     seed: int = 0
     resolution: int = 28
     channels: int = 1
