@@ -50,8 +50,8 @@ FULL_TRIALS = 200
 """Trials of a stock sampler that the default is compared with."""
 
 OURS: dict[str, dict[str, Any]] = {
-    "ms-ehvi, known-cost": {"sampler": "ms-ehvi"},
     "ms-ehvi-per-second, known-cost": {"sampler": "ms-ehvi-per-second"},
+    "ms-ehvi, known-cost": {"sampler": "ms-ehvi"},
     "ms-ehvi, asha": {"sampler": "ms-ehvi", "promotion": "asha"},
     "ms-ehvi, one rung": {"sampler": "ms-ehvi", "promotion": "none"},
     "ms-ehvi-per-second, one rung": {"sampler": "ms-ehvi-per-second", "promotion": "none"},
@@ -66,7 +66,7 @@ OURS: dict[str, dict[str, Any]] = {
     "Optuna's NSGAIISampler": {"sampler": "optuna.samplers.NSGAIISampler", "promotion": "none"},
     "Optuna's GPSampler": {"sampler": "optuna.samplers.GPSampler", "promotion": "none"},
 }
-"""Settings by the method's name. Without promotion every trial is one run at the last rung; with
+"""Settings by the method's name; the first is the default. Without promotion every trial is one run at the last rung; with
 it, there are all rungs. Those of Optuna have its own defaults, one instance for the whole run.
 """
 

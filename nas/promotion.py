@@ -18,7 +18,7 @@ from nas.forecast import forecast
 from nas.history import History
 from studies.pareto import Floats, front_mask
 
-RISK = 0.05
+RISK = 0.01
 """How often the accuracy that a candidate would reach may lie above its bound."""
 
 
