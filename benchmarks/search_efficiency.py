@@ -66,8 +66,9 @@ OURS: dict[str, dict[str, Any]] = {
     "Optuna's NSGAIISampler": {"sampler": "optuna.samplers.NSGAIISampler", "promotion": "none"},
     "Optuna's GPSampler": {"sampler": "optuna.samplers.GPSampler", "promotion": "none"},
 }
-"""Settings by the method's name; the first is the default. Without promotion every trial is one run at the last rung; with
-it, there are all rungs. Those of Optuna have its own defaults, one instance for the whole run.
+"""Settings by the method's name; the first is the default. Without promotion every trial is one run
+at the last rung; with it, there are all rungs. Those of Optuna have its own defaults, one instance
+for the whole run.
 """
 
 STOCK = ("tpe", "nsga2", "nsga3", "gp", "random", *(name for name in OURS if "Optuna" in name))
