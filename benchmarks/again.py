@@ -12,7 +12,7 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler, RandomSampler
+from optuna.samplers import RandomSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
@@ -21,17 +21,12 @@ from nas.seeds import derive
 SEED = 1
 
 
-class Again(BaseSampler):
+class Again(RandomSampler):
     """Draws every answer from (SEED, trial number, name), as this tool's random sampler does."""
 
-    def infer_relative_search_space(
-        self, study: Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        return {}
-
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
+    def given(self, number: int) -> dict[str, Any]:
+        """Answers of a trial that aren't drawn."""
+        del number
         return {}
 
     def sample_independent(
@@ -41,12 +36,15 @@ class Again(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
+        given = self.given(trial.number)
+        if param_name in given:
+            return given[param_name]
         chance = RandomSampler(seed=derive(SEED, trial.number, param_name))
         return chance.sample_independent(study, trial, param_name, param_distribution)
 
 
 class Stored(Again):
-    """Gives every trial the answers of a stored one; at random where that wasn't asked."""
+    """Gives every trial the answers of a stored one; what that wasn't asked is drawn."""
 
     @cached_property
     def _params(self) -> list[dict[str, Any]]:
@@ -54,14 +52,6 @@ class Stored(Again):
         trials = optuna.load_study(study_name=name, storage=storage).get_trials()
         return [trial.params for trial in reversed(trials)]
 
-    def sample_independent(
-        self,
-        study: Study,
-        trial: FrozenTrial,
-        param_name: str,
-        param_distribution: BaseDistribution,
-    ) -> Any:
-        params = self._params[trial.number] if trial.number < len(self._params) else {}
-        if param_name in params:
-            return params[param_name]
-        return super().sample_independent(study, trial, param_name, param_distribution)
+    def given(self, number: int) -> dict[str, Any]:
+        """The stored trial's answers; none beyond the last one."""
+        return self._params[number] if number < len(self._params) else {}

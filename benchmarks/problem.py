@@ -18,6 +18,8 @@ from studies.pareto import Floats, front_mask, hypervolume, losses, reference_po
 
 WORKERS = 2
 STALE = 1_000
+"""Proposals in a row without anything new after which a searcher has ended."""
+
 TABLE = Path(__file__).parent / "data" / "evaluations.jsonl"
 
 

@@ -10,7 +10,6 @@ import search_efficiency
 from problem import STALE, WORKERS, Problem, Proposal, simulate
 
 from studies.pareto import hypervolume
-from studies.table import Table
 
 BUDGETS = (5_000, 20_000)
 CORE_SECONDS = 1_500.0
@@ -39,10 +38,7 @@ class Chance:
 
 
 @pytest.fixture(scope="module")
-def problem(recorded: Any, tmp_path_factory: pytest.TempPathFactory) -> Problem:
-    table: Table = recorded()
-    path: Path = tmp_path_factory.mktemp("table") / "table.jsonl"
-    table.write(path)
+def problem(path: Path) -> Problem:
     return Problem(BUDGETS, path)
 
 
