@@ -229,8 +229,13 @@ def report(page: Path | None) -> None:
         if line["problem"] == newest:
             traces.setdefault(line["method"], {})[line["seed"]] = line["points"]
             walls.setdefault(line["method"], []).append(line["seconds"] / line["evaluations"])
-    ends = [at(points, CORE_SECONDS) for found in traces.values() for points in found.values()]
-    best = max(ends)
+    ends = {
+        name: [at(points, CORE_SECONDS) for points in found.values()]
+        for name, found in traces.items()
+    }
+    best = max(max(found) for found in ends.values())
+    order = sorted(traces, key=lambda name: -statistics.median(ends[name]))
+    traces = {name: traces[name] for name in order}
     shares = (0.1, 0.25, 0.5, 1.0)
     heads = " | ".join(f"at {share * CORE_SECONDS:,.0f}" for share in shares)
     print(f"| method | seeds | {heads} | default is there after | times less | own seconds |")
@@ -241,8 +246,7 @@ def report(page: Path | None) -> None:
             quartiles([best - at(p, share * CORE_SECONDS) for p in found.values()])
             for share in shares
         ]
-        goal = statistics.median(at(points, CORE_SECONDS) for points in found.values())
-        reached = staying_at(default, goal)
+        reached = staying_at(default, statistics.median(ends[name]))
         cells += ["never", ""] if reached is None else [
             f"{reached:,.0f}", f"{CORE_SECONDS / reached:.1f}"]  # fmt: skip
         own = statistics.median(walls[name])
@@ -315,8 +319,10 @@ def draw(traces: Mapping[str, Mapping[int, Points]], best: float, page: Path) ->
             x=[*grid, *grid[::-1]], y=[*high, *low[::-1]], fill="toself", fillcolor=color,
             opacity=0.12, line={"width": 0}, showlegend=False, legendgroup=name, hoverinfo="skip",
         )  # fmt: skip
-    figure.update_xaxes(type="log", title="simulated core-seconds on two workers")
-    figure.update_yaxes(type="log", title="hypervolume regret")
+    spent, regret = [60, 120, 300, 600, 1200, 1800, 3600], [0.1, 0.2, 0.5, 1, 2, 5, 10]
+    figure.update_xaxes(type="log", title="simulated core-seconds, two workers", tickvals=spent)
+    figure.update_yaxes(type="log", title="hypervolume regret", tickvals=regret)
+    figure.update_layout(template="plotly_white", title="Medians and quartiles over the seeds")
     figure.write_html(page, include_plotlyjs=True)
 
 
