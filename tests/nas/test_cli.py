@@ -5,7 +5,7 @@ import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -127,80 +127,55 @@ def test_altered_data_names_the_file_and_both_digests(
 
 
 def test_a_study_is_run_shown_continued_and_exported(
-    nas: str, tmp_path: Path, tiny_toml: Path
+    nas: str, nas_in: Callable[..., tuple[int, str, str]], tmp_path: Path, tiny_toml: Path
 ) -> None:
-    def call(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [nas, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == code, done.stderr
-        assert "Traceback" not in done.stderr
-        assert "Warning" not in done.stderr
-        return done
+    def call(*arguments: str, code: int = 0) -> tuple[str, str]:
+        ended, out, err = nas_in(*arguments)
+        assert ended == code, err
+        assert "Traceback" not in err
+        assert "Warning" not in err
+        return out, err
 
-    options = [
-        "--workers",
-        "0",
-        "--budget",
-        "500",
-        "--rungs",
-        "1",
-        "--space",
-        str(tiny_toml),
-        "--resolution",
-        "12",
-    ]
-    first = call("run", "--trials", "3", *options)
+    options = ["--workers", "0", "--budget", "500", "--rungs", "1"]
+    options += ["--space", str(tiny_toml), "--resolution", "12"]
+    first = subprocess.run(
+        [nas, "run", "--trials", "3", *options], capture_output=True, text=True, check=True
+    )
+    assert "Warning" not in first.stderr
     assert "3/3 trials, 0:00 left | 3 done" in first.stderr
     assert "Pareto front of inception" in first.stdout
     assert "plot: inception-pareto.html" in first.stdout
     assert "next: nas show" in first.stdout
-    again = call("run", "--trials", "3", *options)
-    assert again.stdout == first.stdout
-    assert again.stderr == ""
-    more = json.loads(call("run", "--trials", "4", *options, "--json").stdout)
+    assert call("run", "--trials", "3", *options) == (first.stdout, "")
+    more = json.loads(call("run", "--trials", "4", *options, "--json")[0])
     assert more["trials"] == {"complete": 4}
-    assert (
-        json.loads(call("pareto", "--json", "--html", "front.html").stdout)["front"]
-        == more["front"]
-    )
+    assert json.loads(call("pareto", "--json", "--html", "front.html")[0])["front"] == more["front"]
     assert "plotly" in (tmp_path / "front.html").read_text()
     best = more["front"][-1]
-    shown = json.loads(call("show", str(best["trial"]), "--json").stdout)
+    shown = json.loads(call("show", str(best["trial"]), "--json")[0])
     assert shown["values"] == {k: pytest.approx(v) for k, v in best["values"].items()}
     assert shown["curve"][-1][0] == 500
-    text = call("show", str(best["trial"])).stdout
+    text = call("show", str(best["trial"]))[0]
     assert f"{best['params']:,}" in text
     assert "Learning curve" in text
-    studies = json.loads(call("studies", "--json").stdout)
+    studies = json.loads(call("studies", "--json")[0])
     assert [(one["study"], one["trials"]) for one in studies] == [("inception", {"complete": 4})]
-    assert "inception" in call("studies").stdout
-    unknown = call("pareto", "--study", "incepton", code=2).stderr
+    assert "inception" in call("studies")[0]
+    unknown = call("pareto", "--study", "incepton", code=2)[1]
     assert "study 'incepton' is not in sqlite:///nas.db; the nearest are: inception" in unknown
-    assert "trial 9 is not in study 'inception'; the nearest are: 3, 2, 1" in (
-        call("show", "9", code=2).stderr
+    assert (
+        "trial 9 is not in study 'inception'; the nearest are: 3, 2, 1"
+        in (call("show", "9", code=2)[1])
     )
-    other = call("run", "--trials", "4", *options, "--seed", "9", code=2).stderr
+    other = call("run", "--trials", "4", *options, "--seed", "9", code=2)[1]
     assert "seed: the study has 0, this run asks for 9" in other
 
 
 def test_a_full_disk_ends_the_run_in_one_line_and_the_study_goes_on_afterwards(
     nas: str, tmp_path: Path, tiny_toml: Path
 ) -> None:
-    command = [
-        nas,
-        "run",
-        "--workers",
-        "0",
-        "--budget",
-        "500",
-        "--rungs",
-        "1",
-        "--resolution",
-        "8",
-        "--quiet",
-    ]
-    command += ["--space", str(tiny_toml), "--trials"]
+    command = [nas, "run", "--workers", "0", "--budget", "500", "--rungs", "1", "--quiet"]
+    command += ["--resolution", "8", "--space", str(tiny_toml), "--trials"]
     subprocess.run([*command, "2"], cwd=tmp_path, check=True, capture_output=True)
     size = sum(path.stat().st_size for path in tmp_path.glob("nas.db*"))
     limit = f"ulimit -f {size // 1024 + 8}; trap '' XFSZ; exec \"$@\""

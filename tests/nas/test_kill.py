@@ -117,8 +117,15 @@ def test_a_study_killed_at_random_is_the_study_never_killed(
     assert [trial[0] for trial in whole.facts()] == list(range(trials))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize(
+    ("number", "workers"),
+    [
+        (signal.SIGINT, "2"),
+        (signal.SIGTERM, "0"),
+        pytest.param(signal.SIGINT, "0", marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, "2", marks=pytest.mark.slow),
+    ],
+)
 def test_a_signal_stops_at_once_and_keeps_what_is_finished(
     nas: str, tiny_toml: Path, tmp_path: Path, number: signal.Signals, workers: str
 ) -> None:

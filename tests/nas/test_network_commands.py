@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 import pytest
 import torch
 
-from nas import cli
 from nas.settings import Settings
 from search_space.analysis.hardware import PRESETS, to_toml
 from search_space.catalog import CATALOG, candidate
@@ -20,24 +18,6 @@ from search_space.network import build
 GOLDEN = json.loads((Path(__file__).parents[1] / "search_space" / "golden.json").read_text())
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def nas_in(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Run:
-    """`nas` in an empty directory, in this process: exit code, output, errors."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["nas", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        code = ended.value.code
-        assert isinstance(code, int)
-        return (code, *capsys.readouterr())
-
-    return run
 
 
 def test_compare_has_the_golden_counts(nas_in: Run) -> None:
