@@ -52,7 +52,7 @@ FULL_TRIALS = 200
 
 MOST_TRIALS = 10 * FULL_TRIALS
 """Trials of one without promotion, at most: those that repeat a candidate cost no core-seconds, and
-Optuna's TPESampler may repeat for ever.
+Optuna's TPESampler seems to repeat for ever.
 """
 
 OURS: dict[str, dict[str, Any]] = {
