@@ -1,0 +1,136 @@
+"""A trained model: its weights and what it takes to use them, in one safetensors file."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from nas.files import replace_file
+from search_space.architecture import Candidate
+from search_space.checks import check_choice, check_range
+from search_space.network import build
+from search_space.record import Record
+
+FILE = "model.safetensors"
+"""Of a model in its directory."""
+
+METADATA = "inception-nas"
+"""Under which the description's JSON is in the file's metadata."""
+
+FORMAT = 1
+MOST_PIXELS, MOST_CLASSES = 1024, 100_000
+
+
+@dataclass(frozen=True)
+class Description(Record):
+    """What a trained network is: its candidate, and the images that it takes.
+
+    ``mean`` and ``std`` have one entry a channel, of pixels on a scale of 0..1. ``dataset`` is as
+    ``--dataset`` names it, ``data`` the digest of its images and their split.
+    """
+
+    candidate: Candidate = field(metadata={"of": Candidate})
+    channels: int
+    resolution: int
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    dataset: str
+    data: str
+    format: int = FORMAT
+
+    def __post_init__(self) -> None:
+        check_choice("format", self.format, (FORMAT,))
+        check_choice("channels", self.channels, (1, 3))
+        check_range("resolution", self.resolution, 1, MOST_PIXELS)
+        check_range("classes", len(self.classes), 2, MOST_CLASSES)
+        for name in ("classes", "dataset", "data"):
+            values = getattr(self, name)
+            if not all(isinstance(text, str) for text in (values, *values)[name == "classes" :]):
+                raise ValueError(f"{name} is {values!r}; it must be text")
+        for name in ("mean", "std"):
+            values = getattr(self, name)
+            check_range(f"length of {name}", len(values), self.channels, self.channels)
+            for value in values:
+                check_range(name, value, 1e-6 if name == "std" else 0, 1, integer=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A network in evaluation mode, with its description."""
+
+    description: Description
+    network: nn.Module
+
+    @torch.inference_mode()
+    def probabilities(self, pixels: Tensor) -> Tensor:
+        """Float32 [N, classes] of uint8 pixels [N, C, R, R]."""
+        logits: Tensor = self.network(normalized(pixels, self.description))
+        return logits.float().softmax(1)
+
+
+def normalized(pixels: Tensor, description: Description) -> Tensor:
+    """Float32 [N, C, H, W] as networks are trained on, of uint8 pixels."""
+    mean, std = (
+        torch.tensor([255 * value for value in values], device=pixels.device)[:, None, None]
+        for values in (description.mean, description.std)
+    )
+    return pixels.to(torch.float32).sub_(mean).div_(std)
+
+
+def save_model(model: Model, directory: Path) -> None:
+    """Write the model into its directory, all of it or nothing."""
+    weights = {name: value.contiguous() for name, value in model.network.state_dict().items()}
+    text = json.dumps(model.description.to_json(), sort_keys=True)
+    replace_file(directory / FILE, save(weights, {METADATA: text}))
+
+
+def load_model(path: Path) -> Model:
+    """The model in a directory or file that `save_model` wrote; ValueError for anything else.
+
+    Nothing in the file is executed: it is read as safetensors alone.
+    """
+    file = path / FILE if path.is_dir() else path
+    description, weights = _read(file)
+    with torch.random.fork_rng([]):
+        network = build(
+            description.candidate.architecture, description.channels, len(description.classes)
+        )
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError:
+        raise ValueError(
+            f"{file} has weights of another network than its description's; train it anew"
+        ) from None
+    return Model(description, network.eval())
+
+
+def _read(file: Path) -> tuple[Description, Mapping[str, Tensor]]:
+    if not file.exists():
+        raise ValueError(
+            f"there is no model at {file}; give the directory that `nas train --out` wrote"
+        )
+    try:
+        os.close(os.open(file, os.O_RDONLY))
+        with safe_open(file, "pt") as opened:
+            metadata = opened.metadata() or {}
+            weights = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    except OSError as error:
+        raise ValueError(f"{file} can't be read: {error.strerror or error}") from None
+    except SafetensorError as error:
+        raise ValueError(
+            f"{file} is no model, or is truncated ({error}); "
+            "give the directory that `nas train --out` wrote"
+        ) from None
+    if METADATA not in metadata:
+        raise ValueError(f"{file} has weights, but no description by `nas train`; train with that")
+    try:
+        return Description.from_json(json.loads(metadata[METADATA])), weights
+    except (ValueError, RecursionError, TypeError) as error:
+        raise ValueError(f"{file} describes no model: {error}") from None
