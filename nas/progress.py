@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from studies.pareto import front_mask, hypervolume, losses, reference_point
 from studies.results import Results, result_of
@@ -16,6 +16,21 @@ if TYPE_CHECKING:
 
 LINE_SECONDS = 10.0
 """Least time between two lines where the output isn't a terminal."""
+
+
+class Shown(Protocol):
+    """What can be shown of a run: ``ended`` of ``total`` things are done."""
+
+    @property
+    def total(self) -> int: ...
+
+    def ended(self) -> int: ...
+
+    def share(self) -> str:
+        """How much is done, and the time that is left."""
+
+    def details(self) -> str:
+        """What has come of it."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +121,7 @@ class Tracker:
 
 
 @contextmanager
-def shown(quiet: bool) -> Iterator[Callable[[Progress], None]]:
+def shown(quiet: bool) -> Iterator[Callable[[Shown], None]]:
     """A reporter: a Rich bar where standard error is a terminal, else lines; nothing if quiet."""
     if quiet:
         yield lambda progress: None
@@ -118,7 +133,7 @@ def shown(quiet: bool) -> Iterator[Callable[[Progress], None]]:
 
 
 @contextmanager
-def _bar() -> Iterator[Callable[[Progress], None]]:
+def _bar() -> Iterator[Callable[[Shown], None]]:
     from rich.console import Console, RenderableType
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
@@ -137,7 +152,7 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
     with TwoLines(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("starting", total=None)
 
-        def report(progress: Progress) -> None:
+        def report(progress: Shown) -> None:
             bar.details = progress.details()
             bar.update(
                 task,
@@ -149,10 +164,10 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
         yield report
 
 
-def _lines() -> Callable[[Progress], None]:
+def _lines() -> Callable[[Shown], None]:
     last = -LINE_SECONDS
 
-    def report(progress: Progress) -> None:
+    def report(progress: Shown) -> None:
         nonlocal last
         now = time.monotonic()
         if now - last >= LINE_SECONDS or progress.ended() == progress.total:

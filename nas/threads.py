@@ -1,4 +1,4 @@
-"""Torch on one thread, for as long as something is trained or timed."""
+"""Torch on a given number of threads, for as long as something is trained or timed."""
 
 import contextlib
 from collections.abc import Iterator
@@ -7,11 +7,16 @@ import torch
 
 
 @contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Torch on one thread: processes share the cores, and a run's bits don't depend on them."""
+def threads(count: int) -> Iterator[None]:
+    """Torch on ``count`` threads: a run's bits depend on how many there are."""
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(count)
     try:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def one_thread() -> contextlib.AbstractContextManager[None]:
+    """Torch on one thread: processes share the cores."""
+    return threads(1)

@@ -10,13 +10,13 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 SUFFIXES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 
 
-def duration(text: str) -> float:
+def duration(text: str, name: str = "timeout") -> float:
     """Seconds of ``30m``, ``1h30m``, ``90s``, ``90``; ValueError on anything else, and on 0."""
     parts = re.findall(r"(\d+(?:\.\d+)?)([smhd]?)", text.lower())
     whole = "".join(number + unit for number, unit in parts) == text.lower()
     seconds = sum(float(number) * UNITS[unit or "s"] for number, unit in parts)
     if not text or not whole or seconds <= 0 or (len(parts) > 1 and any(not u for _, u in parts)):
-        raise ValueError(f"timeout is {text!r}; give a time above 0 such as 90s, 30m or 1h30m")
+        raise ValueError(f"{name} is {text!r}; give a time above 0 such as 90s, 30m or 1h30m")
     return seconds
 
 

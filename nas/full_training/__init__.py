@@ -1,0 +1,1 @@
+"""A network trained to the end: recipe, augmentation, training that resumes, model card."""

@@ -1,0 +1,173 @@
+"""fit(): from a job to a trained network, going on from the last checkpoint where there is one."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, WeightAveraging
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from nas.datasets import Dataset, Images, order
+from nas.full_training.job import Job
+from nas.full_training.module import Epoch, FullRun
+from nas.full_training.progress import TrainingProgress
+from nas.full_training.record import CHECKPOINT
+from nas.model import Description, Model
+from nas.seeds import derive
+from nas.threads import threads
+from nas.training import has_batch_norm, initialize, quiet
+from search_space.network import build
+
+VALIDATIONS = 20
+"""How often the averaged weights are measured on the validation images, at most."""
+
+Report = Callable[[TrainingProgress], None]
+
+
+class _Watch(Callback):
+    """Reports after every batch; raises what ``check`` raises."""
+
+    def __init__(self, report: Report, check: Callable[[], None]) -> None:
+        self._report, self._check = report, check
+        self._started, self._before = 0.0, 0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        del pl_module
+        self._started, self._before = time.perf_counter(), trainer.global_step
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *batch: Any
+    ) -> None:
+        del batch
+        self._check()
+        assert isinstance(pl_module, FullRun)
+        job = pl_module.job
+        loss, accuracy = pl_module.so_far()
+        seconds = time.perf_counter() - self._started
+        steps = trainer.global_step - self._before
+        validation = [epoch.validation for epoch in pl_module.curve if epoch.validation is not None]
+        self._report(
+            TrainingProgress(
+                step=trainer.global_step,
+                steps=job.steps,
+                epoch=trainer.current_epoch + 1,
+                epochs=job.epochs,
+                loss=loss,
+                accuracy=accuracy,
+                validation=validation[-1] if validation else None,
+                images_per_second=steps * job.batch_size / seconds,
+                seconds_left=seconds / steps * (job.steps - trainer.global_step),
+            )
+        )
+
+
+@contextmanager
+def prepared(job: Job) -> Iterator[None]:
+    """Torch with the job's threads and a random state of its own, both given back."""
+    gpus = [0] if torch.cuda.is_available() else []
+    with threads(job.threads), torch.random.fork_rng(gpus):
+        torch.manual_seed(derive(job.seed, "weights"))
+        yield
+
+
+def run_of(job: Job, description: Description, train: Images, held_out: Images | None) -> FullRun:
+    """The job with a new network, initialized from torch's random state."""
+    network = build(job.candidate.architecture, job.channels, len(description.classes))
+    initialize(network)
+    return FullRun(network, job, description, train, held_out)
+
+
+def trainer_of(run: FullRun, callbacks: list[Callback], **more: Any) -> pl.Trainer:
+    """Lightning's Trainer as the job wants it, its weights averaged."""
+    job = run.job
+    average = WeightAveraging(multi_avg_fn=get_ema_multi_avg_fn(job.ema_decay))
+    return pl.Trainer(
+        accelerator="auto",
+        devices=1,
+        precision="bf16-mixed" if job.precision == "bf16" else "32-true",
+        max_epochs=job.epochs,
+        gradient_clip_val=None if has_batch_norm(run.network) else job.recipe.clip,
+        callbacks=[average, *callbacks],
+        reload_dataloaders_every_n_epochs=1,
+        check_val_every_n_epoch=max(1, job.epochs // VALIDATIONS),
+        num_sanity_val_steps=0,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        inference_mode=False,
+        deterministic="warn" if torch.cuda.is_available() else None,
+        **more,
+    )
+
+
+def fit(
+    job: Job,
+    description: Description,
+    dataset: Dataset,
+    directory: Path,
+    report: Report,
+    check: Callable[[], None],
+) -> None:
+    """Train to the end, with a checkpoint in ``directory`` after each epoch, the last one too.
+
+    A checkpoint that is there is gone on from: on a CPU the weights are bit for bit those of a run
+    that was never stopped. Raises DivergedError where a loss isn't finite, ValueError where the
+    checkpoint can't be read.
+    """
+    there = directory / CHECKPOINT
+    if there.exists():
+        read_checkpoint(directory)
+    with prepared(job), quiet():
+        held_out = dataset.validation if job.validate else None
+        run = run_of(job, description, training_images(job, dataset), held_out)
+        keep = ModelCheckpoint(
+            directory, there.stem, save_on_train_epoch_end=True, enable_version_counter=False
+        )
+        trainer = trainer_of(run, [keep, _Watch(report, check)])
+        trainer.fit(run, ckpt_path=there if there.exists() else None, weights_only=True)
+
+
+def trained(directory: Path, description: Description) -> tuple[Model, list[Epoch]]:
+    """The averaged weights, and the learning curve, of a training that has come to its end."""
+    checkpoint = read_checkpoint(directory)
+    network = build(
+        description.candidate.architecture, description.channels, len(description.classes)
+    )
+    start = "network."
+    network.load_state_dict(
+        {name.removeprefix(start): value for name, value in checkpoint["state_dict"].items()}
+    )
+    return Model(description, network.eval()), [Epoch(**epoch) for epoch in checkpoint["curve"]]
+
+
+def read_checkpoint(directory: Path) -> dict[str, Any]:
+    """The last checkpoint; ValueError where it can't be read. Nothing in it is executed."""
+    path = directory / CHECKPOINT
+    try:
+        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        if not {"state_dict", "averaging_state", "curve"} <= checkpoint.keys():
+            raise ValueError("it is of no full training")
+    except Exception as error:  # torch has no error of its own for this
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(
+            f"checkpoint {path} can't be read ({reason}); delete it to begin this training anew"
+        ) from None
+    return checkpoint
+
+
+def training_images(job: Job, dataset: Dataset) -> Images:
+    """The job's training images: all of them, or as many as it has, drawn by its seed."""
+    images = dataset.train
+    if not job.validate:
+        images = Images(
+            torch.cat([dataset.train.pixels, dataset.validation.pixels]),
+            torch.cat([dataset.train.labels, dataset.validation.labels]),
+        )
+    if job.train_size == len(images):
+        return images
+    chosen = order(len(images), job.train_size, derive(job.seed, "train size"))
+    return Images(images.pixels[chosen], images.labels[chosen])

@@ -1,0 +1,71 @@
+"""How many epochs fit into a time: a few steps of the job itself are timed, then thrown away."""
+
+import statistics
+import time
+from dataclasses import replace
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import Callback
+
+from nas.datasets import Dataset
+from nas.full_training.fit import VALIDATIONS, prepared, run_of, trainer_of, training_images
+from nas.full_training.job import EPOCHS, Job
+from nas.model import Description
+from nas.training import quiet
+
+WARM_UP, STEPS = 5, 60
+SECONDS = 8.0
+"""What the timed steps may take, once there are a few."""
+
+FORWARD = 0.5
+"""Of the time of a training step: what its forward pass takes at most."""
+
+MARGIN = 0.95
+"""Of the time that is given, what is planned with."""
+
+
+class _Stopwatch(Callback):
+    """Notes when steps end; ends the training when there are enough."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *batch: Any
+    ) -> None:
+        del pl_module, batch
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        self.times.append(time.perf_counter())
+        measured = self.times[WARM_UP:]
+        if len(measured) > WARM_UP and measured[-1] - measured[0] > SECONDS:
+            trainer.should_stop = True
+
+
+def seconds_of_an_epoch(job: Job, description: Description, dataset: Dataset) -> float:
+    """What an epoch of the job takes on this machine as it is now, in seconds, and its share of
+    what is measured on validation images.
+    """
+    watch = _Stopwatch()
+    # A job of few steps: its schedule doesn't matter, and neither does where it gets.
+    short = replace(job, epochs=1 + STEPS // job.steps_of_an_epoch, validate=job.validate)
+    with prepared(short), quiet():
+        run = run_of(short, description, training_images(short, dataset), None)
+        trainer_of(run, [watch], max_steps=STEPS, min_steps=1).fit(run)
+    steps = [after - before for before, after in zip(watch.times, watch.times[1:], strict=False)]
+    step = statistics.median(steps[WARM_UP:] or steps or [0.0])
+    held_out = len(dataset.validation) / VALIDATIONS if job.validate else 0.0
+    return step * (job.steps_of_an_epoch + FORWARD * held_out / job.batch_size)
+
+
+def epochs_within(seconds: float, an_epoch: float, most: int | None) -> int:
+    """How many epochs fit, at most ``most``; ValueError where not even one does."""
+    fitting = int(MARGIN * seconds / an_epoch) if an_epoch else EPOCHS[1]
+    if fitting < 1:
+        raise ValueError(
+            f"time limit is {seconds:.0f} s, and an epoch takes about {an_epoch:.0f} s here; "
+            "give more time, or less to learn from with --train-size"
+        )
+    return min(fitting, EPOCHS[1] if most is None else most)

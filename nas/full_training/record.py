@@ -1,0 +1,116 @@
+"""The directory of a full training: who trains in it, the job, the model, its card and curves."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from nas.files import replace_file
+from nas.full_training.job import Job, differences
+from nas.model import FILE
+
+JOB, CARD = "training.json", "card.json"
+WORDS, CURVES = "card.md", "curves.html"
+LOCK = ".lock"
+CHECKPOINT = "last.ckpt"
+FILES = (JOB, CARD, WORDS, CURVES, FILE, LOCK, CHECKPOINT)
+"""What a training writes into its directory."""
+
+
+def check_place(directory: Path) -> None:
+    """ValueError unless a training may be begun or gone on with in ``directory``."""
+    if directory.exists() and not directory.is_dir():
+        raise ValueError(f"out {directory} is a file; give a directory, new or of a training")
+    if not directory.exists():
+        above = next(parent for parent in directory.absolute().parents if parent.exists())
+        if not above.is_dir():
+            raise ValueError(f"out {directory} can't be made: {above} is a file")
+        return
+    others = [path.name for path in directory.iterdir() if path.name not in FILES]
+    if others and not (directory / JOB).exists():
+        raise ValueError(
+            f"out {directory} is not empty ({min(others)} is there) and is of no training; "
+            "give another directory"
+        )
+
+
+@contextlib.contextmanager
+def claimed(directory: Path) -> Iterator[None]:
+    """The directory, made where it isn't there, is this process's until the end.
+
+    ValueError where it can't be, or is another's.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(directory / LOCK, timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise ValueError(
+            f"out {directory} is being trained in by another process; wait for it, or give another"
+        ) from None
+    except OSError as error:
+        raise ValueError(f"out {directory} can't be written: {error.strerror or error}") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def read_job(directory: Path) -> Job | None:
+    """The job that the directory is of, None where it is new; ValueError where it can't be read."""
+    data = _read(directory / JOB)
+    if data is None:
+        return None
+    try:
+        return Job.from_json(data)
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"{directory / JOB} describes no training: {error}; give another --out"
+        ) from None
+
+
+def write_job(directory: Path, job: Job) -> None:
+    """Keep the job, once the directory is claimed."""
+    replace_file(directory / JOB, _text(job.to_json()))
+
+
+def check_same(directory: Path, before: Job, now: Job) -> None:
+    """ValueError with what differs, where the directory is of another job."""
+    if differing := differences(before, now):
+        raise ValueError(
+            f"out {directory} is of another training ({'; '.join(differing)}); "
+            "give another --out, or the same options"
+        )
+
+
+def read_card(directory: Path) -> dict[str, Any] | None:
+    """The model card, None where the training isn't finished; ValueError where it can't be read."""
+    card = _read(directory / CARD)
+    if card is not None and not (isinstance(card, dict) and {"job", "test"} <= card.keys()):
+        raise ValueError(f"{directory / CARD} is no model card; delete it to have it made anew")
+    return card
+
+
+def write_card(directory: Path, card: dict[str, Any], words: str, curves: str) -> None:
+    """Keep the card, in words and as a page of curves too; the JSON last, which says finished."""
+    replace_file(directory / CURVES, curves.encode("utf-8", "replace"))
+    replace_file(directory / WORDS, words.encode("utf-8", "replace"))
+    replace_file(directory / CARD, _text(card))
+
+
+def _text(data: Any) -> bytes:
+    return (json.dumps(data, indent=2) + "\n").encode()
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ValueError(f"{path} can't be read: {error.strerror or error}") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not JSON: {error}; give another --out") from None
