@@ -5,8 +5,7 @@ from dataclasses import replace
 
 from machine import row, table
 
-from nas.data import digest
-from nas.download import find
+from nas.datasets import find
 from nas.evaluation import evaluate
 from nas.precision import best_precision
 from nas.settings import Recipe, Settings
@@ -21,8 +20,8 @@ def main() -> None:
     parser.add_argument("--budgets", type=int, nargs="+", default=[20_000, 100_000])
     parser.add_argument("--seeds", type=int, default=3)
     asked = parser.parse_args()
-    directory = str(find())
-    settings = Settings(data=digest(), recipe=Recipe(precision=best_precision()))
+    data = find("fashion-mnist")
+    settings = Settings(data=data.digest, recipe=Recipe(precision=best_precision()))
     for name in NAMES:
         total = cost(candidate(name).architecture)
         print(f"{name}: {total.params:,} parameters, {total.flops:,} FLOPs")
@@ -32,7 +31,7 @@ def main() -> None:
             accuracies = []
             for seed in range(asked.seeds):
                 one = replace(settings, budgets=(budget,), seed=seed)
-                accuracies.append(evaluate(one.request(candidate(name), directory)).accuracy)
+                accuracies.append(evaluate(one.request(candidate(name), data.directory)).accuracy)
             found = [100 * accuracy for accuracy in accuracies if accuracy is not None]
             rows.append(row(f"{name}, {budget:,} images", found, "%"))
             print(rows[-1], flush=True)

@@ -18,8 +18,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Subset
 from torchvision import datasets, transforms
 
-from nas.data import Batches, Dataset, load, order
-from nas.download import find
+from nas.datasets import Batches, Dataset, find, load, order
 from nas.precision import best_precision
 from nas.settings import Recipe
 from nas.training import fit, initialize, quiet
@@ -78,7 +77,7 @@ def by_hand(architecture: Architecture, data: Dataset, recipe: Recipe, budget: i
     )
     made.train()
     for pixels, labels in batches:
-        x = pixels.to(torch.float32).sub_(255 * data.mean).div_(255 * data.std)
+        x = pixels.to(torch.float32).sub_(255 * data.mean[0]).div_(255 * data.std[0])
         x = x.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=recipe.precision == "bf16"):
             logits = made(x)
@@ -114,7 +113,7 @@ def plain(
     architecture: Architecture, root: Path, data: Dataset, recipe: Recipe, budget: int
 ) -> float:
     to_input = transforms.Compose(
-        [transforms.ToTensor(), transforms.Normalize((data.mean,), (data.std,))]
+        [transforms.ToTensor(), transforms.Normalize(data.mean, data.std)]
     )
     images = datasets.FashionMNIST(str(root), train=True, transform=to_input)
     loader = DataLoader(Subset(images, range(budget)), recipe.batch_size, shuffle=True)
@@ -150,12 +149,12 @@ def main() -> None:
     parser.add_argument("--budget", type=int, default=3200)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    directory = find()
-    data = load(directory)
+    directory = find("fashion-mnist").directory
+    data = load("fashion-mnist", directory, 28, 1)
     recipe = Recipe(precision=best_precision())
     rows, ratios = [], []
     with tempfile.TemporaryDirectory() as scratch:
-        root = torchvision_root(directory, Path(scratch))
+        root = torchvision_root(Path(directory), Path(scratch))
         for name, architecture in (("small", SMALL), ("middle", MIDDLE)):
             speeds: dict[str, list[float]] = {"fit": [], "by hand": [], "plain": []}
             for number in range(arguments.rounds + 1):

@@ -6,8 +6,7 @@ import resource
 from machine import row, table
 
 from nas.cluster import OnDask, open_workers
-from nas.data import digest
-from nas.download import find
+from nas.datasets import find
 from nas.evaluation import Evaluation, evaluate
 from nas.precision import best_precision
 from nas.settings import Recipe, Settings
@@ -33,8 +32,10 @@ def peak() -> float:
 
 
 def main() -> None:
-    settings = Settings(budgets=(1280,), data=digest(), recipe=Recipe(precision=best_precision()))
-    directory = str(find())
+    found = find("fashion-mnist")
+    recipe = Recipe(precision=best_precision())
+    settings = Settings(budgets=(1280,), data=found.digest, recipe=recipe)
+    directory = found.directory
     candidates = sorted((sampled(seed) for seed in range(SAMPLES)), key=macs)
     least, most = candidates[0], candidates[-1]
     rows = []

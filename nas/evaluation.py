@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
-from pathlib import Path
 
 from nas.seeds import derive
 from nas.settings import Request
@@ -55,14 +54,13 @@ def evaluate(request: Request) -> Evaluation:
     # Here, not above: the driver hands this function to workers and needs no torch for that.
     import torch
 
-    from nas.data import load
-    from nas.download import DataError
+    from nas.datasets import DataError, load
     from nas.threads import one_thread
     from nas.training import DivergedError, fit, initialize
     from search_space.network import build
 
     started = time.perf_counter()
-    dataset = load(Path(request.directory), request.resolution, request.channels)
+    dataset = load(request.dataset, request.directory, request.resolution, request.channels)
     if dataset.digest != request.data:
         raise DataError(
             f"{request.directory} holds data {dataset.digest}, the study was made with "

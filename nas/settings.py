@@ -54,9 +54,10 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Request:
-    """Everything that an evaluation depends on, and ``directory``, where its images lie.
+    """Everything that an evaluation depends on, and where its images lie.
 
-    ``data`` is the digest of the images and their split, ``budget`` counts training images.
+    These are the ``directory`` and the name of their ``dataset``. ``data`` is the digest of the
+    images and their split, ``budget`` counts training images.
     """
 
     candidate: Candidate
@@ -67,6 +68,7 @@ class Request:
     seed: int
     data: str
     directory: str = ""
+    dataset: str = "fashion-mnist"
 
     def identity(self) -> dict[str, Any]:
         """What evaluations are looked up by: equal exactly for requests of equal results."""

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import lightning.pytorch as pl
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nas.data import Batches, Dataset, order
+from nas.datasets import Batches, Dataset, order
 from nas.settings import Recipe
 from search_space.network import Auxiliary
 
@@ -38,15 +38,21 @@ class Fit:
 
 
 class ShortRun(pl.LightningModule):
-    """A network trained with a ``Recipe`` on batches of uint8 [N, C, H, W] and labels [N]."""
+    """A network trained with a ``Recipe`` on batches of uint8 [N, C, H, W] and labels [N].
+
+    ``mean`` and ``std`` have one entry a channel, of pixels on a scale of 0..1.
+    """
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(
         self,
         network: nn.Module,
         recipe: Recipe,
         label_smoothing: float,
-        mean: float,
-        std: float,
+        mean: Sequence[float],
+        std: Sequence[float],
         steps: int,
     ) -> None:
         super().__init__()
@@ -54,7 +60,9 @@ class ShortRun(pl.LightningModule):
         self.auxiliary = [part for part in network.modules() if isinstance(part, Auxiliary)]
         self.recipe = recipe
         self.label_smoothing = label_smoothing
-        self.mean, self.std = 255 * mean, 255 * std
+        for name, values in (("mean", mean), ("std", std)):
+            scaled = torch.tensor([255 * value for value in values])[:, None, None]
+            self.register_buffer(name, scaled, persistent=False)
         self.steps = steps
         self.curve: list[Point] = []
         self._seen = self._since = 0

@@ -17,7 +17,7 @@ Space = Annotated[
 ]
 Resolution = Annotated[int, typer.Option(help="Height and width of the images, 8 to 224 pixels.")]
 Network = Annotated[
-    str, typer.Argument(help="Name in the catalog, number of a trial, or JSON file.")
+    str, typer.Argument(help="Name in the catalog, number of a trial, best, or JSON file.")
 ]
 AtResolution = Annotated[
     int | None,

@@ -164,11 +164,11 @@ def _bench(settings: Settings, store: Store, name: str, asked: Asked) -> tuple[S
     count = min(default_workers() if asked.workers is None else asked.workers, asked.trials)
     directory = ""
     if any(not OBJECTIVES[objective].known for objective in settings.objectives):
-        from nas.data import digest
-        from nas.download import find
+        from nas.datasets import find
 
-        directory = str(find(asked.data_dir))
-        settings = replace(settings, data=digest())
+        found = find("fashion-mnist", asked.data_dir)
+        directory = found.directory
+        settings = replace(settings, data=found.digest)
     settings = replace(settings, recipe=Recipe(precision=_precision(store, name, asked.precision)))
     return settings, _Bench(
         directory, lambda: open_workers(count if settings.data else 0, evaluate)

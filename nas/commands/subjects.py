@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 RESOLUTIONS = (1, 1024)
 MOST_CHANNELS, MOST_CLASSES = 1024, 100_000
 SMALL: Shape = (1, 28, 28)
+BEST = "best"
 
 
 @dataclass(frozen=True)
@@ -76,18 +77,34 @@ def view(
 def find_subject(text: str, study: str, storage: str) -> Subject:
     """The network that ``text`` means: a name of the catalog, a trial's number, or a file.
 
-    ValueError that lists the catalog on anything else.
+    ``best`` is the most accurate trial of the study's front. ValueError that lists the catalog on
+    anything else.
     """
     if text in CATALOG:
         return catalog_subject(text)
     if text.isdecimal():
         return trial_subject(open_store(storage), study, int(text))
+    if text == BEST:
+        return _best(open_store(storage), study)
     if text.endswith(".json") or os.path.exists(text):
         return _file_subject(Path(text))
     try:
         return catalog_subject(text)
     except ValueError as error:
-        raise ValueError(f"{error}; or give a trial's number, or a JSON file") from None
+        raise ValueError(f"{error}; or give a trial's number, {BEST!r} or a JSON file") from None
+
+
+def _best(store: Store, study: str) -> Subject:
+    from studies.results import load_results
+
+    results = load_results(store, study)
+    names = [axis.name for axis in results.axes]
+    if "accuracy" not in names:
+        raise ValueError(f"study {study!r} has no accuracy to be best in; give a trial's number")
+    place, front = names.index("accuracy"), results.front()
+    if not front:
+        raise ValueError(f"study {study!r} has no completed trial yet; run it first")
+    return trial_subject(store, study, max(front, key=lambda r: r.values[place]).number)
 
 
 def catalog_subject(name: str) -> Subject:

@@ -9,7 +9,7 @@ from pathlib import Path
 from nas.commands.parsing import count, duration
 from nas.commands.subjects import Subject, View, find_subject, trial_subject
 from nas.commands.trained import Trained, show
-from nas.datasets import Dataset, Found, find, flips, load, load_test
+from nas.datasets import Dataset, Found, find, load, load_test
 from nas.full_training import record
 from nas.full_training.job import EPOCHS, FullRecipe, Job
 from nas.model import Description, load_model
@@ -21,6 +21,8 @@ from studies.store import open_store
 DEFAULT_EPOCHS = 30
 DEFAULT_DATASET = "fashion-mnist"
 DEFAULT_RESOLUTION = 28
+MIRRORED = ("fashion-mnist", "cifar10", "cifar100")
+"""Data sets whose images show the same in a mirror."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +78,12 @@ def train_command(asked: Asked, quiet: bool, as_json: bool) -> int:
     subjects = _subjects(asked)
     tasks = [_task(subject, asked, seconds) for subject in subjects]
     failed: dict[Path, str] = {}
+    tasks = _timed(tasks, asked, seconds, quiet)
     with ExitStack() as claims:
         for task in tasks:
             if not task.finished:
                 claims.enter_context(record.claimed(task.directory))
-        tasks = _timed(tasks, asked, seconds, quiet)
+                record.keep_job(task.directory, task.job)
         try:
             with stop_on_signals() as check:
                 for place, task in enumerate(tasks, start=1):
@@ -152,7 +155,7 @@ def _task(subject: Subject, asked: Asked, seconds: float | None) -> Task:
         before.threads if before else _threads(),
         asked.validate,
         asked.seed,
-        FullRecipe(flip=flips(found.name) if asked.flip is None else asked.flip),
+        FullRecipe(flip=found.name in MIRRORED if asked.flip is None else asked.flip),
     )
     if before:
         record.check_same(directory, before, job)
@@ -171,7 +174,7 @@ def _task(subject: Subject, asked: Asked, seconds: float | None) -> Task:
 
 def _found(subject: Subject, asked: Asked) -> Found:
     settings = subject.settings
-    name = asked.dataset or (settings.dataset if settings else DEFAULT_DATASET)
+    name = asked.dataset or DEFAULT_DATASET
     found = find(name, asked.data_dir)
     if settings and asked.dataset is None and settings.data and found.digest != settings.data:
         raise ValueError(
@@ -209,20 +212,20 @@ def _threads() -> int:
 
 
 def _timed(tasks: Sequence[Task], asked: Asked, seconds: float | None, quiet: bool) -> list[Task]:
-    """The tasks, their jobs kept; new ones with as many epochs, all the same, as time allows."""
+    """The tasks; those that are new with as many epochs, all the same, as the time allows."""
     new = [task for task in tasks if record.read_job(task.directory) is None]
-    if seconds is not None and new:
-        from nas.full_training.pace import epochs_within, seconds_of_an_epoch
+    if seconds is None or not new:
+        return list(tasks)
+    from nas.full_training.pace import epochs_within, seconds_of_an_epoch
 
-        if not quiet:
-            print("timing a few steps", file=sys.stderr)
-        paces = [seconds_of_an_epoch(t.job, t.description, t.dataset()) for t in new]
-        epochs = epochs_within(seconds, sum(paces), asked.epochs)
-        new = [replace(task, job=replace(task.job, epochs=epochs)) for task in new]
-    for task in new:
-        record.write_job(task.directory, task.job)
-    begun = {task.directory: task for task in new}
-    return [begun.get(task.directory, task) for task in tasks]
+    if not quiet:
+        print("timing a few steps", file=sys.stderr)
+    paces = [seconds_of_an_epoch(task.job, task.description, task.dataset()) for task in new]
+    epochs = epochs_within(seconds, sum(paces), asked.epochs)
+    return [
+        replace(task, job=replace(task.job, epochs=epochs)) if task in new else task
+        for task in tasks
+    ]
 
 
 def _train(task: Task, of: str, quiet: bool, check: Callable[[], None]) -> dict[Path, str]:

@@ -60,4 +60,6 @@ def _rectangles(
     rows, columns = torch.arange(height), torch.arange(width)
     down = (rows >= first_row[:, None]) & (rows < (first_row + tall)[:, None])
     across = (columns >= first_column[:, None]) & (columns < (first_column + wide)[:, None])
-    return down[:, :, None] & across[:, None, :] & (chance < erase)[:, None, None]
+    chosen = (chance < erase)[:, None, None]
+    wiped: Tensor = down[:, :, None] & across[:, None, :] & chosen
+    return wiped

@@ -84,7 +84,9 @@ def run_of(job: Job, description: Description, train: Images, held_out: Images |
 def trainer_of(run: FullRun, callbacks: list[Callback], **more: Any) -> pl.Trainer:
     """Lightning's Trainer as the job wants it, its weights averaged."""
     job = run.job
-    average = WeightAveraging(multi_avg_fn=get_ema_multi_avg_fn(job.ema_decay))
+    average = WeightAveraging(
+        multi_avg_fn=get_ema_multi_avg_fn(job.ema_decay)  # type: ignore[no-untyped-call]
+    )
     return pl.Trainer(
         accelerator="auto",
         devices=1,

@@ -3,6 +3,7 @@
 import math
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
@@ -152,7 +153,10 @@ class FullRun(pl.LightningModule):
         peak = recipe.learning_rate if has_batch_norm(self.network) else recipe.plain_learning_rate
         decayed = [weight for weight in self.network.parameters() if weight.dim() > 1]
         others = [weight for weight in self.network.parameters() if weight.dim() <= 1]
-        groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others}]
+        groups: list[dict[str, Any]] = [
+            {"params": decayed, "weight_decay": recipe.weight_decay},
+            {"params": others},
+        ]
         optimizer = torch.optim.SGD(
             [group for group in groups if group["params"]],
             lr=peak,

@@ -45,12 +45,10 @@ class _Stopwatch(Callback):
 
 
 def seconds_of_an_epoch(job: Job, description: Description, dataset: Dataset) -> float:
-    """What an epoch of the job takes on this machine as it is now, in seconds, and its share of
-    what is measured on validation images.
-    """
+    """What an epoch takes on this machine as it is now, measuring on validation images included."""
     watch = _Stopwatch()
     # A job of few steps: its schedule doesn't matter, and neither does where it gets.
-    short = replace(job, epochs=1 + STEPS // job.steps_of_an_epoch, validate=job.validate)
+    short = replace(job, epochs=1 + STEPS // job.steps_of_an_epoch)
     with prepared(short), quiet():
         run = run_of(short, description, training_images(short, dataset), None)
         trainer_of(run, [watch], max_steps=STEPS, min_steps=1).fit(run)
@@ -65,7 +63,7 @@ def epochs_within(seconds: float, an_epoch: float, most: int | None) -> int:
     fitting = int(MARGIN * seconds / an_epoch) if an_epoch else EPOCHS[1]
     if fitting < 1:
         raise ValueError(
-            f"time limit is {seconds:.0f} s, and an epoch takes about {an_epoch:.0f} s here; "
+            f"time limit is {seconds:g} s, and an epoch takes about {an_epoch:.2g} s here; "
             "give more time, or less to learn from with --train-size"
         )
     return min(fitting, EPOCHS[1] if most is None else most)

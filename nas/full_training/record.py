@@ -72,9 +72,13 @@ def read_job(directory: Path) -> Job | None:
         ) from None
 
 
-def write_job(directory: Path, job: Job) -> None:
-    """Keep the job, once the directory is claimed."""
-    replace_file(directory / JOB, _text(job.to_json()))
+def keep_job(directory: Path, job: Job) -> None:
+    """Write the job into the claimed directory; ValueError where that has got another meanwhile."""
+    before = read_job(directory)
+    if before is None:
+        replace_file(directory / JOB, _text(job.to_json()))
+    else:
+        check_same(directory, before, job)
 
 
 def check_same(directory: Path, before: Job, now: Job) -> None:

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from nas.data import digest
-from nas.download import find
+from nas.datasets import find
 from nas.evaluation import evaluate
 from nas.settings import Recipe, Request, Settings
 from nas.training import CURVE_POINTS, has_batch_norm, initialize
@@ -27,11 +26,11 @@ def candidate(
 
 @pytest.fixture(scope="module")
 def directory() -> str:
-    return str(find())
+    return find("fashion-mnist").directory
 
 
 def request_of(directory: str, one: Candidate, **changes: object) -> Request:
-    settings = Settings(budgets=(2000,), data=digest())
+    settings = Settings(budgets=(2000,), data=find("fashion-mnist").digest)
     return replace(settings.request(one, directory), **changes)  # type: ignore[arg-type]
 
 
@@ -141,7 +140,7 @@ def test_the_identity_holds_all_that_a_result_depends_on(directory: str) -> None
         "seed": 7,
         "data": "other",
     }
-    assert changes.keys() == asdict(request).keys() - {"directory"}
+    assert changes.keys() == asdict(request).keys() - {"directory", "dataset"}
     for name, value in changes.items():
         assert replace(request, **{name: value}).identity() != request.identity()
     assert replace(request, directory=str(Path("/"))).identity() == request.identity()

@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nas.data import digest
-from nas.download import find
+from nas.datasets import find
 from nas.evaluation import evaluate
 from nas.settings import Recipe, Settings
 from nas.training import ShortRun
@@ -43,9 +42,9 @@ def test_every_form_learns_in_a_short_run(residual: str, factorization: str, nor
     )
     stages = (Stage((replace(block, residual="none"),)), Stage((block,) * 2, "max-pool"))
     one = Candidate(Architecture(Stem(8, 3, 2), stages, norm), 0.1)
-    directory = str(find())
-    settings = Settings(budgets=(4000,), data=digest(), resolution=20)
-    result = evaluate(settings.request(one, directory))
+    found = find("fashion-mnist")
+    settings = Settings(budgets=(4000,), data=found.digest, resolution=20)
+    result = evaluate(settings.request(one, found.directory))
     assert result.failure is None
     assert result.accuracy is not None
     assert result.accuracy > 0.3
@@ -55,7 +54,7 @@ def test_every_form_learns_in_a_short_run(residual: str, factorization: str, nor
 def run_of(architecture: Architecture, label_smoothing: float) -> ShortRun:
     torch.manual_seed(0)
     network = build(architecture).eval()
-    return ShortRun(network, Recipe(), label_smoothing, 0.3, 0.35, 1)
+    return ShortRun(network, Recipe(), label_smoothing, (0.3,), (0.35,), 1)
 
 
 def batch() -> tuple[Tensor, Tensor]:
@@ -111,7 +110,8 @@ def test_a_network_with_auxiliary_heads_learns() -> None:
     one = Candidate(
         Architecture(Stem(8, 3, 2), stages, "conv-bn-relu", auxiliary=(Auxiliary(1, 1),))
     )
-    settings = Settings(budgets=(4000,), data=digest(), resolution=20)
-    result = evaluate(settings.request(one, str(find())))
+    found = find("fashion-mnist")
+    settings = Settings(budgets=(4000,), data=found.digest, resolution=20)
+    result = evaluate(settings.request(one, found.directory))
     assert result.accuracy is not None
     assert result.accuracy > 0.5

@@ -87,7 +87,7 @@ def test_it_learns_and_reports(
     model, curve = trained(tmp_path, description)
     pixels, labels = dataset.validation.pixels, dataset.validation.labels
     right = (model.probabilities(pixels).argmax(1) == labels).float().mean()
-    assert right > 0.6
+    assert right > 0.5
     assert curve[-1].validation == pytest.approx(float(right), abs=1e-6)
     assert curve[0].loss > curve[-1].loss
     assert curve[-1].learning_rate < 0.01 < max(epoch.learning_rate for epoch in curve)

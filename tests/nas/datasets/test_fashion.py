@@ -1,4 +1,4 @@
-"""Tests of where the raw files come from: sources, digests, and the cache."""
+"""Where Fashion-MNIST's raw files come from: sources, digests, and the cache."""
 
 import errno
 import gzip
@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from nas import download
-from nas.download import DataError
+from nas.datasets import DataError, cache, fashion
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 
@@ -22,11 +21,16 @@ Contents = dict[str, bytes]
 @pytest.fixture
 def contents(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Contents:
     """Four tiny files whose digests are the expected ones; the cache is empty, no source works."""
-    files = {name: f"the content of {name}".encode() for name in download.FILES}
-    monkeypatch.setattr(download, "FILES", {n: digest(c) for n, c in files.items()})
-    monkeypatch.setenv(download.CACHE_VARIABLE, str(tmp_path / "cache"))
-    monkeypatch.setattr(download, "SOURCES", {})
+    files = {name: f"the content of {name}".encode() for name in fashion.FILES}
+    monkeypatch.setattr(fashion, "FILES", {n: digest(c) for n, c in files.items()})
+    monkeypatch.setenv(cache.CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setattr(fashion, "SOURCES", {})
     return files
+
+
+def kept() -> Path:
+    """Return the cache."""
+    return cache.cache_directory(fashion.NAME)
 
 
 def digest(content: bytes) -> str:
@@ -55,28 +59,28 @@ def test_a_data_directory_enters_the_cache(
     contents: Contents, tmp_path: Path, layout: str, gz: bool
 ) -> None:
     put(tmp_path / "given" / layout, contents, gz)
-    found = download.find(tmp_path / "given")
-    assert found == download.cache_directory() == tmp_path / "cache" / "fashion-mnist"
+    found = fashion.find_files(tmp_path / "given")
+    assert found == kept() == tmp_path / "cache" / "fashion-mnist"
     assert held(found) == contents
-    assert download.find() == found
+    assert fashion.find_files() == found
 
 
 def test_files_may_be_kept_in_different_ways(contents: Contents, tmp_path: Path) -> None:
     names = list(contents)
     put(tmp_path / "given", {name: contents[name] for name in names[:2]}, gz=True)
     put(tmp_path / "given" / "FashionMNIST" / "raw", {name: contents[name] for name in names[2:]})
-    assert held(download.find(tmp_path / "given")) == contents
+    assert held(fashion.find_files(tmp_path / "given")) == contents
 
 
 @pytest.mark.parametrize("gz", [False, True])
 def test_an_altered_file_is_named_with_both_digests(
     contents: Contents, tmp_path: Path, gz: bool
 ) -> None:
-    put(download.cache_directory(), contents)
+    put(kept(), contents)
     altered = contents[IMAGES][:-1] + b"!"
     given = put(tmp_path / "given", contents | {IMAGES: altered}, gz)
     with pytest.raises(DataError) as caught:
-        download.find(given)
+        fashion.find_files(given)
     path = given / (f"{IMAGES}.gz" if gz else IMAGES)
     assert str(caught.value) == (
         f"--data-dir: {path} is altered or truncated: "
@@ -89,7 +93,7 @@ def test_an_altered_file_is_named_with_both_digests(
 def test_a_truncated_file_is_named_with_both_digests(contents: Contents, tmp_path: Path) -> None:
     given = put(tmp_path / "given", contents | {LABELS: contents[LABELS][:9]})
     with pytest.raises(DataError) as caught:
-        download.find(given)
+        fashion.find_files(given)
     assert f"{given / LABELS} is altered or truncated" in str(caught.value)
     assert f"expected SHA-256 {digest(contents[LABELS])}" in str(caught.value)
     assert f"found {digest(contents[LABELS][:9])} in 9 bytes" in str(caught.value)
@@ -112,7 +116,7 @@ def test_a_damaged_gzip_file_is_named_with_both_digests(
         }[damage]
     )
     with pytest.raises(DataError) as caught:
-        download.find(given)
+        fashion.find_files(given)
     message = f"{path} is altered or truncated: expected SHA-256 {digest(contents[IMAGES])}, found "
     assert message in str(caught.value)
 
@@ -120,7 +124,7 @@ def test_a_damaged_gzip_file_is_named_with_both_digests(
 def test_every_missing_file_is_named_with_its_digest(contents: Contents, tmp_path: Path) -> None:
     given = put(tmp_path / "given", {name: contents[name] for name in (IMAGES, LABELS)})
     with pytest.raises(DataError, match="leave out --data-dir to have them fetched") as caught:
-        download.find(given)
+        fashion.find_files(given)
     for name, content in contents.items():
         fact = f"{given / name} is missing (expected SHA-256 {digest(content)})"
         assert (fact in str(caught.value)) == (name not in (IMAGES, LABELS))
@@ -129,9 +133,9 @@ def test_every_missing_file_is_named_with_its_digest(contents: Contents, tmp_pat
 def test_an_absent_data_directory_is_an_error_whatever_the_cache_has(
     contents: Contents, tmp_path: Path
 ) -> None:
-    put(download.cache_directory(), contents)
+    put(kept(), contents)
     with pytest.raises(DataError, match=f"--data-dir: there is no directory {tmp_path / 'no'}"):
-        download.find(tmp_path / "no")
+        fashion.find_files(tmp_path / "no")
 
 
 def test_an_unreadable_file_is_an_error(contents: Contents, tmp_path: Path) -> None:
@@ -139,7 +143,7 @@ def test_an_unreadable_file_is_an_error(contents: Contents, tmp_path: Path) -> N
     (given / LABELS).unlink()
     (given / LABELS).mkdir()
     with pytest.raises(DataError, match=f"{given / LABELS} can't be read: Is a directory"):
-        download.find(given)
+        fashion.find_files(given)
 
 
 def test_the_first_source_with_all_four_wins(
@@ -161,10 +165,10 @@ def test_the_first_source_with_all_four_wins(
         "full": source("full", contents),
         "late": source("late", contents),
     }
-    monkeypatch.setattr(download, "SOURCES", sources)
-    assert held(download.find()) == contents
+    monkeypatch.setattr(fashion, "SOURCES", sources)
+    assert held(fashion.find_files()) == contents
     assert calls == ["partial", "full"]
-    download.find()
+    fashion.find_files()
     assert calls == ["partial", "full"], "the cache has them now"
 
 
@@ -177,14 +181,14 @@ def test_every_failure_is_in_the_message(
     def full(scratch: Path) -> Path:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    put(download.cache_directory(), {IMAGES: b"bad"})
+    put(kept(), {IMAGES: b"bad"})
     sources = {"first": broken, "second": full, "third": lambda scratch: scratch / "no"}
-    monkeypatch.setattr(download, "SOURCES", sources)
+    monkeypatch.setattr(fashion, "SOURCES", sources)
     with pytest.raises(DataError) as caught:
-        download.find()
+        fashion.find_files()
     lines = str(caught.value).splitlines()
     assert lines[0] == "no source has Fashion-MNIST:"
-    assert lines[1].startswith(f"  the cache: {download.cache_directory() / IMAGES} is altered")
+    assert lines[1].startswith(f"  the cache: {kept() / IMAGES} is altered")
     assert f"expected SHA-256 {digest(contents[IMAGES])}, found {digest(b'bad')}" in lines[1]
     assert lines[2] == "  first: the line is dead"
     assert lines[3] == "  second: [Errno 28] No space left on device"
@@ -196,24 +200,24 @@ def test_every_failure_is_in_the_message(
 def test_a_bad_cache_is_filled_anew(
     contents: Contents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: bytes | None
 ) -> None:
-    monkeypatch.setattr(download, "SOURCES", {"disk": lambda _: tmp_path / "disk"})
+    monkeypatch.setattr(fashion, "SOURCES", {"disk": lambda _: tmp_path / "disk"})
     put(tmp_path / "disk", contents, gz=True)
-    cache = put(download.cache_directory(), contents)
-    kept = (cache / LABELS).stat().st_ino
+    directory = put(kept(), contents)
+    before = (directory / LABELS).stat().st_ino
     if damaged is None:
-        (cache / IMAGES).unlink()
+        (directory / IMAGES).unlink()
     else:
-        (cache / IMAGES).write_bytes(damaged)
-    assert held(download.find()) == contents
-    assert (cache / LABELS).stat().st_ino == kept, "a good file is left alone"
+        (directory / IMAGES).write_bytes(damaged)
+    assert held(fashion.find_files()) == contents
+    assert (directory / LABELS).stat().st_ino == before, "a good file is left alone"
 
 
 def test_the_cache_is_the_users_own_unless_overridden(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(download.CACHE_VARIABLE, raising=False)
+    monkeypatch.delenv(cache.CACHE_VARIABLE, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
-    assert download.cache_directory().parts[-2:] == ("inception-nas", "fashion-mnist")
-    monkeypatch.setenv(download.CACHE_VARIABLE, "/elsewhere")
-    assert download.cache_directory() == Path("/elsewhere/fashion-mnist")
+    assert kept().parts[-2:] == ("inception-nas", "fashion-mnist")
+    monkeypatch.setenv(cache.CACHE_VARIABLE, "/elsewhere")
+    assert kept() == Path("/elsewhere/fashion-mnist")
 
 
 def test_an_unwritable_cache_is_one_line_before_anything_is_fetched(
@@ -222,10 +226,10 @@ def test_an_unwritable_cache_is_one_line_before_anything_is_fetched(
     # a file where a directory should be stops root as well, whom permissions don't
     (tmp_path / "cache").write_bytes(b"")
     sources = {"net": lambda _: pytest.fail("fetched in vain")}
-    monkeypatch.setattr(download, "SOURCES", sources)
+    monkeypatch.setattr(fashion, "SOURCES", sources)
     for data_dir in (None, put(tmp_path / "given", contents)):
         with pytest.raises(DataError) as caught:
-            download.find(data_dir)
+            fashion.find_files(data_dir)
         assert str(caught.value) == (
             f"can't write the cache {tmp_path / 'cache' / 'fashion-mnist'}: Not a directory. "
             "Set INCEPTION_NAS_CACHE to a writable directory with 60 MB free"
@@ -238,45 +242,50 @@ def test_a_full_disk_leaves_the_old_file_and_no_litter(
     def fsync(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    cache = put(download.cache_directory(), {IMAGES: b"old"})
+    directory = put(kept(), {IMAGES: b"old"})
     given = put(tmp_path / "given", contents)
     monkeypatch.setattr(os, "fsync", fsync)
-    with pytest.raises(DataError, match=f"can't write the cache {cache}: No space left on device"):
-        download.find(given)
-    assert held(cache) == {IMAGES: b"old"}
+    with pytest.raises(
+        DataError, match=f"can't write the cache {directory}: No space left on device"
+    ):
+        fashion.find_files(given)
+    assert held(directory) == {IMAGES: b"old"}
 
 
 def test_a_cache_without_write_access_serves_if_it_is_good(
     contents: Contents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put(download.cache_directory(), contents)
-    monkeypatch.setattr(download, "_write", lambda *_: pytest.fail("written"))
-    assert download.find() == download.find(put(tmp_path / "given", contents))
+    put(kept(), contents)
+    monkeypatch.setattr(cache, "write", lambda *_: pytest.fail("written"))
+    assert fashion.find_files() == fashion.find_files(put(tmp_path / "given", contents))
 
 
 def test_many_processes_fill_one_cache(tmp_path: Path) -> None:
-    contents = {name: os.urandom(3 << 20) for name in download.FILES}
+    contents = {name: os.urandom(3 << 20) for name in fashion.FILES}
     given = put(tmp_path / "given", contents)
-    cache = put(tmp_path / "cache" / "fashion-mnist", {IMAGES: b"bad"})
+    directory = put(tmp_path / "cache" / "fashion-mnist", {IMAGES: b"bad"})
     program = f"""
 from pathlib import Path
-from nas import download
-download.FILES = { {name: digest(content) for name, content in contents.items()}!r}
-download.SOURCES = {{"disk": lambda scratch: Path({str(given)!r})}}
+from nas.datasets import cache, fashion
+fashion.FILES = { {name: digest(content) for name, content in contents.items()}!r}
+fashion.SOURCES = {{"disk": lambda scratch: Path({str(given)!r})}}
 for _ in range(10):
-    assert download.read(download.find())
+    assert fashion.read(fashion.find_files())
     # fills it again while the others read
-    for name, content in download.read(Path({str(given)!r})).items():
-        download._write(download.cache_directory(), name, content)
+    for name, content in fashion.read(Path({str(given)!r})).items():
+        cache.write(cache.cache_directory("fashion-mnist"), name, content, "60 MB")
 """
-    environment = {**os.environ, download.CACHE_VARIABLE: str(tmp_path / "cache")}
+    environment = {**os.environ, cache.CACHE_VARIABLE: str(tmp_path / "cache")}
     processes = [
         subprocess.Popen([sys.executable, "-c", program], env=environment) for _ in range(4)
     ]
     assert [process.wait(60) for process in processes] == [0] * 4
-    assert held(cache) == contents
+    assert held(directory) == contents
 
 
-def test_importing_download_does_not_import_torch() -> None:
-    program = "import sys, nas.download; sys.exit('torch' in sys.modules)"
+def test_finding_the_real_data_does_not_import_torch() -> None:
+    program = (
+        "import sys; from nas.datasets import find, load, Batches; found = find('fashion-mnist');"
+        "sys.exit('torch' in sys.modules or found.digest != 'e15bf406d24f3c05')"
+    )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from nas import download
-from nas.download import DataError
+from nas.datasets import DataError, download, fashion
 
 Contents = dict[str, bytes]
 
@@ -30,10 +29,10 @@ def contents(monkeypatch: pytest.MonkeyPatch) -> Contents:
     """Four tiny files that are well formed, and whose digests are the expected ones."""
     files = {
         name: idx(count, 28, 28) if "images" in name else idx(count)
-        for name, count in zip(download.FILES, (6, 6, 4, 4), strict=True)
+        for name, count in zip(fashion.FILES, (6, 6, 4, 4), strict=True)
     }
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    monkeypatch.setattr(download, "FILES", digests)
+    monkeypatch.setattr(fashion, "FILES", digests)
     return files
 
 
@@ -50,7 +49,7 @@ def test_torchvision_puts_the_files_where_they_are_looked_for(
 ) -> None:
     # torchvision downloads nothing if the files are there: all runs but its connection
     put(tmp_path / "FashionMNIST" / "raw", contents)
-    assert download.read(download._torchvision(tmp_path)) == contents
+    assert fashion.read(download.torchvision(tmp_path, "FashionMNIST")) == contents
 
 
 def fake_apt(directory: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
@@ -81,14 +80,14 @@ def test_apt_unpacks_the_package_even_if_another_source_fails_to_update(
     )
     fake_apt(tmp_path / "bin", monkeypatch, script)
     (tmp_path / "scratch").mkdir()
-    assert download.read(download._apt(tmp_path / "scratch")) == contents
+    assert fashion.read(download.apt(tmp_path / "scratch")) == contents
 
 
 def test_apt_says_why_it_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = 'case "$*" in *update) echo "E: no route"; exit 100;; esac; echo "E: unknown"; exit 1'
     fake_apt(tmp_path / "bin", monkeypatch, script)
     with pytest.raises(DataError) as caught:
-        download._apt(tmp_path)
+        download.apt(tmp_path)
     assert str(caught.value) == (
         "apt-get download failed: E: unknown; before that, apt-get update failed: E: no route"
     )
@@ -97,13 +96,13 @@ def test_apt_says_why_it_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_apt_may_leave_no_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_apt(tmp_path / "bin", monkeypatch, "exit 0")
     with pytest.raises(DataError, match="apt-get download left no package dataset-fashion-mnist"):
-        download._apt(tmp_path)
+        download.apt(tmp_path)
 
 
 def test_apt_may_be_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(DataError, match="apt-get is not installed"):
-        download._apt(tmp_path)
+        download.apt(tmp_path)
 
 
 def test_a_command_that_hangs_is_ended_with_its_children(
@@ -112,7 +111,7 @@ def test_a_command_that_hangs_is_ended_with_its_children(
     monkeypatch.setattr(download, "TIMEOUT", 0.2)
     start = time.monotonic()
     with pytest.raises(DataError, match=r"sleeper took over 0\.2 s"):
-        download._run("sleeper", ["sh", "-c", "sleep 20; true"], tmp_path)
+        download.run("sleeper", ["sh", "-c", "sleep 20; true"], tmp_path)
     assert time.monotonic() - start < 10
 
 

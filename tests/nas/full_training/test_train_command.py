@@ -1,0 +1,224 @@
+"""`nas train` from end to end: what it leaves, shows and refuses; fronts; kill -9."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from nas.commands import train
+from nas.full_training.job import FullRecipe
+from nas.full_training.record import claimed
+from nas.model import load_model
+
+Run = Callable[..., tuple[int, str, str]]
+
+SMALL = ("--resolution", "8", "--train-size", "300", "--precision", "float32")
+
+
+@pytest.fixture
+def trials(nas_in: Run, tiny_toml: Path) -> Run:
+    """`nas` beside a study of three trials."""
+    options = ("--space", str(tiny_toml), "--budget", "256", "--rungs", "1", "--workers", "0")
+    code, _, errors = nas_in("run", "--trials", "3", "--resolution", "8", "--quiet", *options)
+    assert code == 0, errors
+    return nas_in
+
+
+def test_a_network_is_trained_tested_and_kept(nas_in: Run, network: str) -> None:
+    command = ("train", network, "--epochs", "2", "--out", "model", *SMALL)
+    code, output, errors = nas_in(*command)
+    assert code == 0, errors
+    files = {path.name for path in Path("model").iterdir()}
+    assert {"model.safetensors", "card.json", "card.md", "curves.html"} <= files
+    card = json.loads(Path("model/card.json").read_text())
+    assert card["job"]["train_size"] == 300
+    assert card["validation"] is None
+    assert card["test"]["images"] == 10_000
+    assert len(card["curve"]) == 2
+    accuracy = f"{card['test']['accuracy']:.2%}"
+    assert f"test accuracy: {accuracy}" in output
+    assert accuracy in Path("model/card.md").read_text()
+    assert accuracy in Path("model/curves.html").read_text()
+    for name in ("t-shirt/top", "ankle boot", "next: nas export model"):
+        assert name in output
+    assert load_model(Path("model")).description.classes[0] == "t-shirt/top"
+
+    before = {path: path.stat().st_mtime_ns for path in Path("model").iterdir()}
+    assert nas_in(*command)[:2] == (0, output)
+    assert {path: path.stat().st_mtime_ns for path in Path("model").iterdir()} == before
+    code, output, _ = nas_in(*command, "--json")
+    assert json.loads(output)["card"] == card
+
+
+def test_the_test_images_are_read_once_at_the_end(
+    nas_in: Run, network: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[bool] = []
+
+    def load_test(*arguments: Any) -> Any:
+        read.append(Path("model/model.safetensors").exists())
+        return loaded(*arguments)
+
+    loaded = train.load_test
+    monkeypatch.setattr(train, "load_test", load_test)
+    command = ("train", network, "--epochs", "1", "--validate", "--out", "model", *SMALL)
+    code, output, _ = nas_in(*command)
+    assert code == 0
+    assert "validation accuracy" in output
+    nas_in(*command)
+    assert read == [True]
+
+
+def test_the_best_trial_and_the_whole_front(trials: Run) -> None:
+    code, output, errors = trials("train", "best", "--epochs", "1", *SMALL[2:])
+    assert code == 0, errors
+    front = json.loads(trials("pareto", "--json")[1])["front"]
+    best = max(front, key=lambda one: one["values"]["accuracy"])["trial"]
+    assert f"model: inception-trial-{best}" in output
+    assert load_model(Path(f"inception-trial-{best}")).description.resolution == 8
+
+    limited = ("--epochs", "2", "--time-limit", "10m", *SMALL[2:])
+    code, output, errors = trials("train", "--front", "--validate", *limited)
+    assert code == 0, errors
+    for one in front:
+        card = json.loads(Path(f"inception-front/trial-{one['trial']}/card.json").read_text())
+        assert card["job"]["epochs"] == 2
+        assert f"{card['test']['accuracy']:.2%}" in output
+        assert f"{card['validation']['accuracy']:.2%}" in output
+        assert f"{one['values']['accuracy']:.2%}" in output
+
+
+def test_a_network_that_diverges_does_not_end_the_front(
+    trials: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "FullRecipe", partial(FullRecipe, learning_rate=1e30))
+    code, output, errors = trials("train", "--front", "--epochs", "1", *SMALL[2:])
+    assert code == 1
+    assert "failed: inception-front/trial-" in errors
+    assert "the training loss is" in errors
+    assert "Traceback" not in errors
+    assert not list(Path("inception-front").rglob("card.json")) or "trained to the end" in output
+
+
+def test_killed_it_goes_on_to_the_same_weights(nas: str, nas_in: Run, network: str) -> None:
+    def command(out: str) -> list[str]:
+        return ["train", network, "--out", out, "--epochs", "40", "--validate", *SMALL]
+
+    process = subprocess.Popen([nas, *command("killed")], stderr=subprocess.DEVNULL)
+    while not Path("killed/last.ckpt").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not Path("killed/model.safetensors").exists()
+    for out in ("killed", "whole"):
+        assert nas_in(*command(out))[0] == 0
+    killed, whole = (load_file(f"{out}/model.safetensors") for out in ("killed", "whole"))
+    assert killed.keys() == whole.keys()
+    assert all(torch.equal(killed[name], whole[name]) for name in whole)
+
+
+@pytest.mark.slow
+def test_a_signal_stops_it_in_order(nas: str, network: str, tmp_path: Path) -> None:
+    command = [nas, "train", network, "--epochs", "5000", "--out", "out", *SMALL]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "out" / "last.ckpt").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGINT
+    assert "the same command continues" in errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ((), "network is missing; give a trial, a name, a file, or --front alone"),
+        (("inception-28", "--front"), "give a trial, a name, a file, or --front alone"),
+        (("vgg11",), "vgg11 is a layer graph only, which can't be trained"),
+        (("incepton",), "'best' or a JSON file"),
+        (("best",), "nas.db"),
+        (("inception-28", "--epochs", "0"), "epochs is 0; it must be a whole number from 1"),
+        (("inception-28", "--train-size", "60001"), "train size is 60001; it must be"),
+        (("inception-28", "--train-size", "50001", "--validate"), "from 2 to 50000"),
+        (("inception-28", "--train-size", "few"), "--train-size is 'few'"),
+        (("inception-28", "--time-limit", "soon"), "time limit is 'soon'; give a time"),
+        (("inception-28", "--precision", "fp8"), "precision is 'fp8'; choose one of: auto"),
+        (("inception-28", "--seed", "-1"), "seed is -1; it must be"),
+        (("inception-28", "--channels", "2"), "channels is 2; choose one of: 1, 3"),
+        (("inception-28", "--resolution", "5000"), "resolution is 5000; it must be"),
+        (("inception-28", "--dataset", "imagenet"), "dataset is 'imagenet'; choose one of"),
+        (("inception-28", "--data-dir", "nowhere"), "there is no directory nowhere"),
+        (("inception-28", "--out", "file"), "out file is a file; give a directory"),
+        (("inception-28", "--out", "file/below"), "file is a file"),
+        (("inception-28", "--out", "full"), "out full is not empty (thesis.txt is there)"),
+        (("inception-28", "--out", "strange"), "describes no training"),
+        (("inception-28", "--out", "broken"), "is not JSON"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(
+    nas_in: Run, options: tuple[str, ...], words: str
+) -> None:
+    Path("file").write_text("kept")
+    for name, file, text in (
+        ("full", "thesis.txt", "years of work"),
+        ("strange", "training.json", "{}"),
+        ("broken", "training.json", "{"),
+    ):
+        Path(name).mkdir()
+        (Path(name) / file).write_text(text)
+    before = tree()
+    code, output, errors = nas_in("train", *options)
+    assert (code, output) == (2, "")
+    assert errors.startswith("error: ")
+    assert errors.count("\n") == 1
+    assert words in errors
+    assert tree() == before
+
+
+def tree() -> dict[str, bytes]:
+    files = (path for path in Path().rglob("*") if path.is_file())
+    return {str(path): path.read_bytes() for path in files}
+
+
+def test_another_training_in_the_same_place_is_refused(nas_in: Run, network: str) -> None:
+    command = ("train", network, "--epochs", "1", "--out", "model", *SMALL)
+    assert nas_in(*command)[0] == 0
+    before = tree()
+    code, _, errors = nas_in(*command[:-6], "--epochs", "3", "--seed", "4", *SMALL)
+    assert code == 2
+    assert "epochs: it has 1, asked for is 3; seed: it has the default, asked for is 4" in errors
+    assert tree() == before
+
+
+def test_two_trainings_in_one_place_are_refused(nas_in: Run, network: str) -> None:
+    with claimed(Path("model")):
+        code, _, errors = nas_in("train", network, "--epochs", "1", "--out", "model", *SMALL)
+    assert code == 2
+    assert "out model is being trained in by another process" in errors
+
+
+def test_too_little_time_is_told(nas_in: Run, network: str) -> None:
+    code, _, errors = nas_in("train", network, "--time-limit", "0.001s", "--out", "model", *SMALL)
+    assert code == 2
+    assert "time limit is 0.001 s, and an epoch takes about" in errors
+    assert not Path("model").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_place_that_cannot_be_written_is_told(nas_in: Run, network: str) -> None:
+    Path("locked").mkdir(mode=0o500)
+    code, _, errors = nas_in("train", network, "--epochs", "1", "--out", "locked/model", *SMALL)
+    assert code == 2
+    assert "can't be written" in errors
