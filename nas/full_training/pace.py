@@ -63,7 +63,7 @@ def epochs_within(seconds: float, an_epoch: float, most: int | None) -> int:
     fitting = int(MARGIN * seconds / an_epoch) if an_epoch else EPOCHS[1]
     if fitting < 1:
         raise ValueError(
-            f"time limit is {seconds:g} s, and an epoch takes about {an_epoch:.2g} s here; "
+            f"time limit is {seconds:g} s, and an epoch takes about {an_epoch:.3g} s here; "
             "give more time, or less to learn from with --train-size"
         )
     return min(fitting, EPOCHS[1] if most is None else most)

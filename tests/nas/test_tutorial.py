@@ -1,0 +1,38 @@
+"""README's way from a search to a network in use, line by line, with small budgets."""
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+SECTION = README.split("### From a search to a network in use\n")[1].split("\n### ")[0]
+
+
+def test_every_line_works(nas_in: Callable[..., tuple[int, str, str]], tiny_toml: Path) -> None:
+    small = {
+        "run": ["--trials", "2", "--space", str(tiny_toml), "--budget", "256", "--rungs", "1"],
+        "train": ["--epochs", "1", "--train-size", "300"],
+    }
+    outputs: dict[str, str] = {}
+    for language, block in re.findall(r"^```(\w+)\n(.*?)^```", SECTION, re.MULTILINE | re.DOTALL):
+        if language == "python":
+            subprocess.run([sys.executable, "-c", block], check=True)
+            continue
+        for line in block.splitlines():
+            program, command, *arguments = shlex.split(line)
+            assert program == "nas"
+            if command == "run":
+                arguments += ["--workers", "0", "--quiet"]
+            code, output, errors = nas_in(command, *arguments, *small.get(command, []))
+            assert code == 0, (line, errors)
+            outputs[command] = output
+    assert list(outputs) == ["run", "train", "export", "predict", "evaluate"]
+    assert len(list(Path("images").glob("*.png"))) == 5
+    for path in Path("images").iterdir():
+        assert path.name in outputs["predict"]
+    accuracy = re.search(r"test accuracy: ([\d.]+%)", outputs["train"])
+    assert accuracy
+    assert accuracy[1] in outputs["evaluate"]
