@@ -17,6 +17,7 @@ from nas.settings import PRECISIONS
 from search_space.checks import check_choice, check_range
 from studies.results import load_results
 from studies.store import open_store
+from studies.table import REPLAYED
 
 DEFAULT_EPOCHS = 30
 DEFAULT_DATASET = "fashion-mnist"
@@ -176,10 +177,11 @@ def _found(subject: Subject, asked: Asked) -> Found:
     settings = subject.settings
     name = asked.dataset or DEFAULT_DATASET
     found = find(name, asked.data_dir)
-    if settings and asked.dataset is None and settings.data and found.digest != settings.data:
+    known = settings.data if settings and not settings.data.startswith(REPLAYED) else ""
+    if known and asked.dataset is None and found.digest != known:
         raise ValueError(
             f"{found.name} has changed since study's {subject.name} was evaluated (its digest is "
-            f"{found.digest}, then {settings.data}); give --dataset to train on it as it is now"
+            f"{found.digest}, then {known}); give --dataset to train on it as it is now"
         )
     return found
 
