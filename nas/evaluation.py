@@ -17,6 +17,7 @@ PACKAGES = (
     "lightning",
     "optuna",
     "numpy",
+    "pillow",
     "scipy",
     "scikit-learn",
 )
@@ -64,7 +65,7 @@ def evaluate(request: Request) -> Evaluation:
     if dataset.digest != request.data:
         raise DataError(
             f"{request.directory} holds data {dataset.digest}, the study was made with "
-            f"{request.data}; point --data-dir to the original files"
+            f"{request.data}: its images have changed since; bring the original files back"
         )
     gpus = [0] if torch.cuda.is_available() else []
     with one_thread(), torch.random.fork_rng(gpus):

@@ -21,7 +21,7 @@ from nas.objectives import OBJECTIVES, Known, known_losses, known_of
 from nas.progress import Progress, Tracker
 from nas.promotion import PROMOTIONS
 from nas.samplers import seeded
-from nas.settings import CLASSES, Request, Settings, differences
+from nas.settings import Request, Settings, differences
 from search_space import catalog
 from search_space.architecture import Candidate
 from search_space.cost import cost
@@ -189,7 +189,9 @@ class _Run:
         """Parameters, candidate, cost; then the end of the trial, or its evaluation awaited."""
         settings = self.settings
         candidate = self._candidate(trial)
-        total = cost(candidate.architecture, settings.resolution, settings.channels, CLASSES)
+        total = cost(
+            candidate.architecture, settings.resolution, settings.channels, settings.classes
+        )
         text = describe(candidate)
         self.store.add_candidate(candidate.key, candidate.to_json(), text)
         known = known_of(total)
@@ -280,7 +282,7 @@ class _Run:
         if candidate.key not in self.latencies:
             from nas.latency import measure_latency
 
-            graph = expand(candidate.architecture, self.settings.channels, CLASSES)
+            graph = expand(candidate.architecture, self.settings.channels, self.settings.classes)
             self.latencies[candidate.key] = measure_latency(graph, self.settings.image).median
         trial.set_user_attr("latency", self.latencies[candidate.key])
         return self.latencies[candidate.key]

@@ -15,8 +15,10 @@ PRECISIONS = ("float32", "bf16")
 BUDGET = (128, 10_000_000)
 """Least and most training images of a short run."""
 
-CLASSES = 10
-"""Of Fashion-MNIST."""
+DATASET, CLASSES = "fashion-mnist", 10
+"""What studies are about that don't say so: those of earlier versions, and replayed ones."""
+
+MOST_CLASSES = 100_000
 
 DEFAULT_BUDGETS = (5_000, 20_000)
 """Training images of each rung."""
@@ -68,7 +70,7 @@ class Request:
     seed: int
     data: str
     directory: str = ""
-    dataset: str = "fashion-mnist"
+    dataset: str = DATASET
 
     def identity(self) -> dict[str, Any]:
         """What evaluations are looked up by: equal exactly for requests of equal results."""
@@ -87,9 +89,10 @@ class Request:
 class Settings:
     """What a study is about. Two runs with equal settings may share a study.
 
-    ``resolution`` is in pixels. ``budgets`` are the rungs, in training images, increasing;
-    ``promotion`` says who goes on from one to the next: with asha the best 1/``eta``. Above
-    ``max_params``, ``max_flops``, ``max_activation_bytes`` or ``max_latency`` (seconds of one
+    ``dataset`` is as ``--dataset`` names it, a folder by its absolute path, and ``data`` the digest
+    of its images. ``resolution`` is in pixels. ``budgets`` are the rungs, in training images,
+    increasing; ``promotion`` says who goes on from one to the next: with asha the best 1/``eta``.
+    Above ``max_params``, ``max_flops``, ``max_activation_bytes`` or ``max_latency`` (seconds of one
     image) a candidate is pruned before training; None: no limit. ``start_from`` are candidates of
     the catalog that are the study's first trials. ``warm_start``: as it begins, it learns what
     earlier studies of the database have measured in the same space with the same recipe.
@@ -112,11 +115,14 @@ class Settings:
     warm_start: bool = True
     recipe: Recipe = field(default_factory=Recipe)
     data: str = ""
+    dataset: str = DATASET
+    classes: int = CLASSES
 
     def __post_init__(self) -> None:
         check_range("seed", self.seed, 0, MAX_SEED)
         check_range("resolution", self.resolution, 8, 224)
         check_choice("channels", self.channels, (1, 3))
+        check_range("classes", self.classes, 2, MOST_CLASSES)
         check_budgets(self.budgets)
         check_eta(self.eta)
         check_choice("promotion", self.promotion, PROMOTIONS)
@@ -149,6 +155,7 @@ class Settings:
             derive(self.seed, "evaluation"),
             self.data,
             directory,
+            self.dataset,
         )
 
     def to_json(self) -> dict[str, Any]:

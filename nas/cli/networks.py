@@ -26,7 +26,7 @@ def show(
     storage: Storage = DEFAULT_STORAGE,
     resolution: AtResolution = None,
     channels: Channels = None,
-    classes: Classes = 10,
+    classes: Classes = None,
     depth: Annotated[int, typer.Option(min=1, help="Levels of layers to show.")] = 2,
     svg: Annotated[Path | None, typer.Option(help="Draw the network into this file.")] = None,
     code: Annotated[bool, typer.Option("--code", help="Print it as a PyTorch module.")] = False,
@@ -66,7 +66,7 @@ def compare(
     storage: Storage = DEFAULT_STORAGE,
     resolution: AtResolution = None,
     channels: Channels = None,
-    classes: Classes = 10,
+    classes: Classes = None,
     latency: Annotated[
         bool, typer.Option("--latency", help="Measure one image and a batch on this machine.")
     ] = False,
@@ -115,7 +115,7 @@ def shapes(
     from nas.commands.subjects import find_subject, view
 
     subject = find_subject(network, study, storage)
-    at = view([subject], resolution, channels, 10)
+    at = view([subject], resolution, channels)
     at.graph(subject)
     if as_json:
         print_json(shown.shapes_json(subject, at, extent))

@@ -26,7 +26,10 @@ AtResolution = Annotated[
 Channels = Annotated[
     int | None, typer.Option(help="Image channels. [default: the trial's, or what it is for]")
 ]
-Classes = Annotated[int, typer.Option(help="Classes that it tells apart.")]
+Classes = Annotated[
+    int | None,
+    typer.Option(help="Classes that it tells apart. [default: the trial's, or 10]"),
+]
 
 
 def print_json(data: Any) -> None:

@@ -16,15 +16,22 @@ from nas.cli.options import (
     Study,
     print_json,
 )
+from nas.datasets import DATASETS
 from nas.samplers import SAMPLERS
 
+DATASET_HELP = "; ".join(f"{name}, {source.words}" for name, source in DATASETS.items())
 SAMPLER_HELP = "; ".join(f"{name}: {sampler.words}" for name, sampler in SAMPLERS.items())
 
 
 def run(
     trials: Annotated[int, typer.Option(help="Trials that the study should have in all.")] = 200,
     resolution: Resolution = 28,
-    channels: Annotated[int, typer.Option(help="Image channels, 1 or 3.")] = 1,
+    dataset: Annotated[
+        str | None, typer.Option(help=f"Images: {DATASET_HELP}. [default: fashion-mnist]")
+    ] = None,
+    channels: Annotated[
+        int | None, typer.Option(help="Image channels, 1 or 3. [default: as the images have]")
+    ] = None,
     study: Study = DEFAULT_STUDY,
     storage: Storage = DEFAULT_STORAGE,
     sampler: Annotated[
@@ -84,7 +91,7 @@ def run(
     ] = None,
     space: Space = None,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Directory of Fashion-MNIST's four files.")
+        Path | None, typer.Option(help="Directory of the data set's original files.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the sampler and of the training runs.")] = 0,
     precision: Annotated[
@@ -116,6 +123,7 @@ def run(
     run_command(
         Asked(
             trials=trials,
+            dataset=dataset,
             resolution=resolution,
             channels=channels,
             study=study,

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from nas.commands import tables
 from nas.commands.parsing import budgets, count, duration, names, read_space, short_time, study_name
 from nas.commands.subjects import View, catalog_subject
+from nas.datasets import Found, find
+from nas.datasets.found import shown
+from nas.datasets.sources import full_name, source
 from nas.objectives import OBJECTIVES, chosen
 from nas.progress import clock
 from nas.promotion import PROMOTIONS
 from nas.samplers import check_sampler
-from nas.settings import CLASSES, PRECISIONS, TRIALS, Recipe, Settings
+from nas.settings import PRECISIONS, TRIALS, Recipe, Settings, differences
 from search_space.checks import check_choice, check_range
 from search_space.limits import check_limits
 from studies.lock import only_driver
@@ -37,8 +40,9 @@ class Asked:
     """The options of `nas run` as they were typed; see its help."""
 
     trials: int
+    dataset: str | None
     resolution: int
-    channels: int
+    channels: int | None
     study: str
     storage: str
     sampler: str | None
@@ -69,18 +73,21 @@ def run_command(asked: Asked, quiet: bool, as_json: bool) -> None:
     """
     name = study_name(asked.study)
     store = open_store(asked.storage, create=True)
-    settings = settings_of(asked, _stored(store, name))
+    stored = _stored(store, name)
+    settings = settings_of(asked, stored)
     check_range("trials", asked.trials, *TRIALS)
     check_range("workers", 0 if asked.workers is None else asked.workers, 0, MAX_WORKERS)
     check_choice("precision", asked.precision, ("auto", *PRECISIONS))
-    if asked.replay is not None and asked.data_dir is not None:
-        raise ValueError("--replay and --data-dir exclude each other; give one of them")
+    for option, value in (("--data-dir", asked.data_dir), ("--dataset", asked.dataset)):
+        if asked.replay is not None and value is not None:
+            raise ValueError(f"--replay and {option} exclude each other; give one of them")
     seconds = duration(asked.timeout) if asked.timeout else None
+    settings, found = _on_images(settings, asked, stored)
     limits = {limit: value for limit, value in settings.limits().items() if limit != "latency"}
-    check_limits(settings.space, settings.resolution, settings.channels, CLASSES, limits)
+    check_limits(settings.space, settings.resolution, settings.channels, settings.classes, limits)
     for start in settings.start_from:
-        View(settings.image, CLASSES).graph(catalog_subject(start))
-    settings, bench = _bench(settings, store, name, asked)
+        View(settings.image, settings.classes).graph(catalog_subject(start))
+    settings, bench = _bench(settings, store, name, asked, found)
     stopped = _search(settings, store, name, asked, seconds, bench, quiet)
     if bench.words is not None and not quiet:
         print(bench.words(), file=sys.stderr)
@@ -106,7 +113,7 @@ def _stored(store: Store, name: str) -> Settings | None:
 
 
 def settings_of(asked: Asked, stored: Settings | None = None) -> Settings:
-    """The settings that were asked for, without those that the machine decides.
+    """The settings that were asked for, without those that the machine or the images decide.
 
     Where nothing was asked, how a study searches is as it was ``stored``.
     """
@@ -128,7 +135,8 @@ def settings_of(asked: Asked, stored: Settings | None = None) -> Settings:
         sampler=sampler,
         seed=asked.seed,
         resolution=asked.resolution,
-        channels=asked.channels,
+        dataset=before.dataset if asked.dataset is None else full_name(asked.dataset),
+        channels=before.channels if asked.channels is None else asked.channels,
         budgets=images,
         eta=eta,
         promotion=promotion,
@@ -143,6 +151,33 @@ def settings_of(asked: Asked, stored: Settings | None = None) -> Settings:
     )
 
 
+def _on_images(
+    settings: Settings, asked: Asked, stored: Settings | None
+) -> tuple[Settings, Found | None]:
+    """The settings with the channels and the classes of their images.
+
+    A folder is looked through for these, the others are fetched only once all else is checked.
+    """
+    if stored is not None and stored.dataset != settings.dataset:
+        (difference,) = differences({"dataset": stored.dataset}, {"dataset": settings.dataset})
+        raise ValueError(
+            f"study {asked.study!r} was made with other images: {difference}; "
+            "leave out --dataset, or give another --study"
+        )
+    known = source(settings.dataset)
+    found = None if known.classes else find(settings.dataset, asked.data_dir)
+    if found and stored and stored.data not in ("", found.digest):
+        raise ValueError(
+            f"the images in {shown(found.directory)} have changed since study {asked.study!r} was "
+            f"begun ({stored.data} then, {found.digest} now); bring the original files back, or "
+            "give another --study"
+        )
+    own = found or known
+    if asked.channels is None and stored is None:
+        settings = replace(settings, channels=own.channels)
+    return replace(settings, classes=len(own.classes)), found
+
+
 class _Bench(NamedTuple):
     """Where a study's evaluations come from: the workers, and the directory of their images.
 
@@ -154,7 +189,9 @@ class _Bench(NamedTuple):
     words: Callable[[], str] | None = None
 
 
-def _bench(settings: Settings, store: Store, name: str, asked: Asked) -> tuple[Settings, _Bench]:
+def _bench(
+    settings: Settings, store: Store, name: str, asked: Asked, found: Found | None
+) -> tuple[Settings, _Bench]:
     """The settings with the data and the recipe of this machine, or of the table it replays."""
     if asked.replay is not None:
         return _replayed(settings, asked.replay, name, asked)
@@ -164,9 +201,7 @@ def _bench(settings: Settings, store: Store, name: str, asked: Asked) -> tuple[S
     count = min(default_workers() if asked.workers is None else asked.workers, asked.trials)
     directory = ""
     if any(not OBJECTIVES[objective].known for objective in settings.objectives):
-        from nas.datasets import find
-
-        found = find("fashion-mnist", asked.data_dir)
+        found = found or find(settings.dataset, asked.data_dir)
         directory = found.directory
         settings = replace(settings, data=found.digest)
     settings = replace(settings, recipe=Recipe(precision=_precision(store, name, asked.precision)))

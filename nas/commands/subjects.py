@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.settings import Settings
+from nas.settings import CLASSES, MOST_CLASSES, Settings
 from search_space.architecture import Architecture, Candidate
 from search_space.catalog import CATALOG, Expand, entry
 from search_space.checks import check_range
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 RESOLUTIONS = (1, 1024)
-MOST_CHANNELS, MOST_CLASSES = 1024, 100_000
+MOST_CHANNELS = 1024
 SMALL: Shape = (1, 28, 28)
 BEST = "best"
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A network by name. ``image`` is what it is for.
+    """A network by name. ``image`` and ``classes`` are what it is for.
 
     Of a trial ``trial`` is what Optuna has of it, and ``settings`` are its study's.
     """
@@ -39,6 +39,7 @@ class Subject:
     image: Shape
     trial: "FrozenTrial | None" = None
     settings: Settings | None = None
+    classes: int = CLASSES
 
 
 @dataclass(frozen=True)
@@ -59,14 +60,19 @@ class View:
 
 
 def view(
-    subjects: Sequence[Subject], resolution: int | None, channels: int | None, classes: int
+    subjects: Sequence[Subject],
+    resolution: int | None,
+    channels: int | None,
+    classes: int | None = None,
 ) -> View:
     """The subjects' images: as asked, else as their trials' study's, else what they are for.
 
-    Of several, the largest image is taken.
+    Of several, the largest image is taken, and the most classes.
     """
-    trials = [subject.image for subject in subjects if subject.trial is not None]
-    image = max(trials or [subject.image for subject in subjects], key=lambda shape: shape[1])
+    trials = [subject for subject in subjects if subject.trial is not None]
+    image = max((subject.image for subject in trials or subjects), key=lambda shape: shape[1])
+    if classes is None:
+        classes = max(subject.classes for subject in trials or subjects)
     check_range("resolution", image[1] if resolution is None else resolution, *RESOLUTIONS)
     check_range("channels", image[0] if channels is None else channels, 1, MOST_CHANNELS)
     check_range("classes", classes, 1, MOST_CLASSES)
@@ -123,7 +129,7 @@ def trial_subject(store: Store, study: str, number: int) -> Subject:
         raise ValueError(f"trial {number} of study {study!r} has no candidate yet; run it first")
     candidate = Candidate.from_json(store.candidate(found.user_attrs["key"]))
     subject = _subject(f"trial {number}", candidate, settings.image)
-    return replace(subject, trial=found, settings=settings)
+    return replace(subject, trial=found, settings=settings, classes=settings.classes)
 
 
 def _subject(name: str, candidate: Candidate, image: Shape) -> Subject:
@@ -142,7 +148,7 @@ def _file_subject(path: Path) -> Subject:
     except (ValueError, RecursionError) as error:  # no JSON, or no UTF-8
         raise ValueError(f"{path} is not JSON: {error}") from None
     try:
-        return _subject(str(path), _candidate(data), _image(data))
+        return replace(_subject(str(path), _candidate(data), _image(data)), classes=_classes(data))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: {error}") from None
 
@@ -155,6 +161,15 @@ def _image(data: Any) -> Shape:
     check_range("channels", channels, 1, MOST_CHANNELS)
     check_range("resolution", side, *RESOLUTIONS)
     return channels, side, side
+
+
+def _classes(data: Any) -> int:
+    """The classes that it was asked about, likewise."""
+    if not isinstance(data, Mapping) or "candidate" not in data:
+        return CLASSES
+    classes: int = data.get("classes", CLASSES)
+    check_range("classes", classes, 1, MOST_CLASSES)
+    return classes
 
 
 def _candidate(data: Any) -> Candidate:

@@ -1,13 +1,13 @@
 """What is made of images that are published as one array: a fixed split, at any resolution."""
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from nas.datasets.formats import Arrays
 from nas.datasets.images import Dataset, Images
 from nas.datasets.split import Bytes, validation_mask
 
@@ -19,13 +19,6 @@ LEAST_STD = 1 / 255
 
 LUMA = (19595, 38470, 7471)
 """Shares of red, green and blue in gray, of 65,536: ITU-R 601 as Pillow rounds it."""
-
-
-class Arrays(NamedTuple):
-    """Images as published, uint8 [N, C, H, W] of 1 or 3 channels, and their labels [N]."""
-
-    pixels: Bytes
-    labels: Bytes
 
 
 def dataset(

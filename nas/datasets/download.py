@@ -9,10 +9,10 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from nas.datasets.found import DataError
+from nas.datasets.sources import Source
 
 PACKAGE = "dataset-fashion-mnist"
 INSTALLED = Path("/usr/share/datasets/fashion-mnist")
@@ -41,10 +41,11 @@ the system's hooks on `update` are written for root, and are none of our busines
 """
 
 
-def torchvision(scratch: Path, name: str, options: Sequence[Mapping[str, str]] = ({},)) -> Path:
-    """Download by torchvision's class of that name, made once with each of the options.
+def torchvision(scratch: Path, source: Source, timeout: float | None = None) -> Path:
+    """Download a source's files by torchvision, which keeps them in its own layout.
 
-    In a process of its own: torchvision sets no time-out on its connections, and prints.
+    In a process of its own: torchvision sets no time-out on its connections, and prints. It
+    compares every file that it downloads with its MD5 before it reads it.
     Raises DataError if it fails.
     """
     code = (
@@ -53,8 +54,9 @@ def torchvision(scratch: Path, name: str, options: Sequence[Mapping[str, str]] =
         "for options in json.loads(sys.argv[3]):\n"
         "    made(sys.argv[1], download=True, **options)"
     )
-    asked = [str(scratch), name, json.dumps(options)]
-    run("torchvision", [sys.executable, "-c", code, *asked], scratch)
+    name, options = source.torchvision
+    command = [sys.executable, "-c", code, str(scratch), name, json.dumps(options)]
+    run("torchvision", command, scratch, timeout)
     return scratch
 
 
@@ -87,11 +89,13 @@ def apt(scratch: Path) -> Path:
     return scratch / "unpacked" / INSTALLED.relative_to("/")
 
 
-def run(title: str, command: list[str], directory: Path) -> None:
+def run(title: str, command: list[str], directory: Path, timeout: float | None = None) -> None:
     """Run a command in a directory without showing its output; `title` is its name in errors.
 
-    Raises DataError with what it said if it is absent, fails, or takes over TIMEOUT seconds.
+    Raises DataError with what it said if it is absent, fails, or takes over ``timeout`` seconds,
+    by default TIMEOUT.
     """
+    timeout = TIMEOUT if timeout is None else timeout
     try:
         process = subprocess.Popen(
             command,
@@ -107,13 +111,13 @@ def run(title: str, command: list[str], directory: Path) -> None:
     except OSError as error:
         raise DataError(f"can't run {command[0]}: {error.strerror or error}") from error
     try:
-        output, _ = process.communicate(timeout=TIMEOUT)
+        output, _ = process.communicate(timeout=timeout)
     except BaseException as error:
         # the whole group: a child that lives on would hold our end of the pipe open
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         if isinstance(error, subprocess.TimeoutExpired):
-            raise DataError(f"{title} took over {TIMEOUT:g} s") from error
+            raise DataError(f"{title} took over {timeout:g} s") from error
         raise
     if process.returncode:
         lines = [line.strip() for line in output.splitlines() if line.strip()] or ["no output"]

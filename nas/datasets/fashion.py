@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.datasets import cache, download
-from nas.datasets.formats import idx
+from nas.datasets.formats import Arrays, idx
 from nas.datasets.found import DataError, Found
 from nas.datasets.sources import DATASETS
 from nas.datasets.split import Bytes, digest_of
 
 if TYPE_CHECKING:
-    from nas.datasets.arrays import Arrays
     from nas.datasets.images import Dataset, Images
 
 NAME = "fashion-mnist"
@@ -79,9 +78,8 @@ def load_test(name: str, directory: Path, resolution: int, channels: int) -> "Im
     return images(arrays, np.arange(len(arrays.labels)), resolution, channels)
 
 
-def _read(directory: Path, part: str, count: int) -> "tuple[Arrays, str]":
+def _read(directory: Path, part: str, count: int) -> tuple[Arrays, str]:
     """Return the images and labels of a part, and their digest."""
-    from nas.datasets.arrays import Arrays
 
     pixels, pixels_digest = _read_idx(directory, f"{part}-images-idx3-ubyte", dimensions=3)
     labels, labels_digest = _read_idx(directory, f"{part}-labels-idx1-ubyte", dimensions=1)
@@ -224,7 +222,7 @@ def _enter(kept: Path, contents: dict[str, bytes]) -> Path:
 
 SOURCES: dict[str, Callable[[Path], Path]] = {
     "Debian's installed package": lambda scratch: download.INSTALLED,
-    "torchvision's download": lambda scratch: download.torchvision(scratch, "FashionMNIST"),
+    "torchvision's download": lambda scratch: download.torchvision(scratch, DATASETS[NAME]),
     "Debian's package by apt-get": download.apt,
 }
 """What is tried, in this order, when the cache lacks a file.

@@ -3,6 +3,11 @@
 from dataclasses import dataclass
 
 
+def shown(name: object) -> str:
+    """Return a name from outside in quotes, on one line whatever is in it."""
+    return repr(str(name))
+
+
 class DataError(ValueError):
     """Data files that are missing, altered or malformed, or that cannot be fetched or kept."""
 

@@ -2,13 +2,15 @@
 
 import functools
 import importlib
-from dataclasses import dataclass
+import os
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, cast
 
 from nas.datasets.found import Found
 from nas.datasets.images import Dataset, Images
-from search_space.checks import check_choice
 
 
 class Reader(Protocol):
@@ -26,12 +28,18 @@ class Source:
     """A data set: its words for the help text, and the module that finds and reads it.
 
     classes, channels: of its images; none where only the images can say.
+    torchvision: the class there that downloads it, and the options of each time it is called.
+    files: path in torchvision's layout -> MD5, as torchvision has it. Read by a function of
+    `nas.datasets.formats` of the name ``form``.
     """
 
     words: str
-    module: str
     classes: tuple[str, ...] = ()
     channels: int = 0
+    module: str = "nas.datasets.published"
+    torchvision: tuple[str, tuple[Mapping[str, str], ...]] = ("", ())
+    files: Mapping[str, str] = field(default_factory=dict)
+    form: str = ""
 
     @property
     def reader(self) -> Reader:
@@ -39,31 +47,132 @@ class Source:
         return cast(Reader, importlib.import_module(self.module))
 
 
+def _mnist(name: str, digests: tuple[str, str, str, str]) -> dict[str, str]:
+    """The files of a data set in MNIST's form."""
+    parts = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+    paths = (f"{name}/raw/{part}-ubyte.gz" for part in parts)
+    return dict(zip(paths, digests, strict=True))
+
+
+CLOTHES = "t-shirt/top,trouser,pullover,dress,coat,sandal,shirt,sneaker,bag,ankle boot"
+CIFAR10 = "airplane automobile bird cat deer dog frog horse ship truck"
+CIFAR100 = """
+apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly
+camel can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup
+dinosaur dolphin elephant flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower
+leopard lion lizard lobster man maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid
+otter palm_tree pear pickup_truck pine_tree plain plate poppy porcupine possum rabbit raccoon ray
+road rocket rose sea seal shark shrew skunk skyscraper snail snake spider squirrel streetcar
+sunflower sweet_pepper table tank telephone television tiger tractor train trout tulip turtle
+wardrobe whale willow_tree wolf woman worm
+"""
+
 DATASETS: dict[str, Source] = {
     "fashion-mnist": Source(
-        "10 kinds of clothes, gray",
-        "nas.datasets.fashion",
-        (
-            "t-shirt/top",
-            "trouser",
-            "pullover",
-            "dress",
-            "coat",
-            "sandal",
-            "shirt",
-            "sneaker",
-            "bag",
-            "ankle boot",
-        ),
+        "10 kinds of clothes",
+        tuple(CLOTHES.split(",")),
         1,
+        "nas.datasets.fashion",
+        ("FashionMNIST", ({},)),
     ),
+    "mnist": Source(
+        "digits",
+        tuple(string.digits),
+        1,
+        torchvision=("MNIST", ({},)),
+        files=_mnist(
+            "MNIST",
+            (
+                "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+                "d53e105ee54ea40749a09fcbcd1e9432",
+                "9fb629c4189551a2d022fa330f9573f3",
+                "ec29112dd5afa0611ce80d1b7f02629c",
+            ),
+        ),
+        form="mnist",
+    ),
+    "kmnist": Source(
+        "hiragana",
+        ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
+        1,
+        torchvision=("KMNIST", ({},)),
+        files=_mnist(
+            "KMNIST",
+            (
+                "bdb82020997e1d708af4cf47b453dcf7",
+                "e144d726b3acfaa3e44228e80efcd344",
+                "5c965bf0a639b31b8f53240b1b52f4d7",
+                "7320c461ea6c1c855c0b718fb2a4b134",
+            ),
+        ),
+        form="mnist",
+    ),
+    "emnist": Source(
+        "digits and letters",
+        (*string.digits, *string.ascii_uppercase, *"abdefghnqrt"),
+        1,
+        torchvision=("EMNIST", ({"split": "balanced"},)),
+        files={"EMNIST/raw/gzip.zip": "58c8d27c78d21e728a6bc7b3cc06412e"},
+        form="emnist",
+    ),
+    "cifar10": Source(
+        "things and animals",
+        tuple(CIFAR10.split()),
+        3,
+        torchvision=("CIFAR10", ({},)),
+        files={
+            "cifar-10-batches-py/data_batch_1": "c99cafc152244af753f735de768cd75f",
+            "cifar-10-batches-py/data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+            "cifar-10-batches-py/data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+            "cifar-10-batches-py/data_batch_4": "634d18415352ddfa80567beed471001a",
+            "cifar-10-batches-py/data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+            "cifar-10-batches-py/test_batch": "40351d587109b95175f43aff81a1287e",
+        },
+        form="cifar",
+    ),
+    "cifar100": Source(
+        "100 kinds of them",
+        tuple(CIFAR100.split()),
+        3,
+        torchvision=("CIFAR100", ({},)),
+        files={
+            "cifar-100-python/train": "16019d7e3df5f24257cddd939b257f8d",
+            "cifar-100-python/test": "f0ef6b0ae62326f3e7ffdfab6717acfc",
+        },
+        form="cifar",
+    ),
+    "svhn": Source(
+        "house numbers",
+        tuple(string.digits),
+        3,
+        torchvision=("SVHN", ({"split": "train"}, {"split": "test"})),
+        files={
+            "train_32x32.mat": "e26dedcc434d2e4c54c9b2d4a06d8373",
+            "test_32x32.mat": "eb5a983be6a315427106f1b164d9cef3",
+        },
+        form="svhn",
+    ),
+    "folder": Source("your own, one folder a class", module="nas.datasets.folder"),
 }
+
+FOLDER = "folder"
+"""Whose name goes on with a colon and a path."""
 
 
 def source(name: str) -> Source:
     """Return the source of a data set as `--dataset` names it; ValueError if there is none."""
-    check_choice("dataset", name, tuple(DATASETS))
-    return DATASETS[name]
+    kind, _, path = name.partition(":")
+    if kind not in DATASETS or bool(path) != (kind == FOLDER):
+        listed = ", ".join(f"{kind}:PATH" if kind == FOLDER else kind for kind in DATASETS)
+        raise ValueError(f"dataset is {name!r}; choose one of: {listed}")
+    return DATASETS[kind]
+
+
+def full_name(name: str) -> str:
+    """Return the name of a data set as a study keeps it: that of a folder with an absolute path."""
+    source(name)
+    kind, _, path = name.partition(":")
+    return f"{FOLDER}:{os.path.abspath(os.path.expanduser(path))}" if kind == FOLDER else kind
 
 
 def find(name: str, data_dir: Path | None = None) -> Found:
@@ -72,7 +181,7 @@ def find(name: str, data_dir: Path | None = None) -> Found:
     With `data_dir` the original files are taken from there and from nowhere else. Any number of
     processes may call this at once. Raises DataError where that can't be done.
     """
-    return source(name).reader.find(name, data_dir)
+    return source(name).reader.find(full_name(name), data_dir)
 
 
 def load(name: str, directory: str | Path, resolution: int, channels: int) -> Dataset:

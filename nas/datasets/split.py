@@ -13,7 +13,7 @@ SPLIT_VERSION = 1
 """To be raised with every change of `validation_mask`: two splits aren't comparable."""
 
 HELD_OUT = 6
-"""One in so many training images of each class is held out for validation."""
+"""One in so many images of each class is held out."""
 
 
 def digest_of(pixels: str, labels: str) -> str:

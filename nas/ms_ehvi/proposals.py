@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from nas.features import features
 from nas.objectives import Known, known_losses, known_of
-from nas.settings import CLASSES, Settings
+from nas.settings import Settings
 from search_space.architecture import Candidate
 from search_space.cost import cost
 from search_space.limits import over
@@ -80,10 +80,16 @@ class Proposals:
         if key not in self._seen:
             if len(self._seen) > MOST_KEPT:
                 self._seen.clear()
-            total = cost(candidate.architecture, settings.resolution, settings.channels, CLASSES)
+            total = cost(
+                candidate.architecture, settings.resolution, settings.channels, settings.classes
+            )
             known = known_of(total)
             losses = known_losses(
                 [name for name in settings.objectives if name != "latency"], known
             )
-            self._seen[key] = known, losses, features([candidate], settings.image, CLASSES)[0]
+            self._seen[key] = (
+                known,
+                losses,
+                features([candidate], settings.image, settings.classes)[0],
+            )
         return self._seen[key]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from nas.datasets import DataError, download, fashion
+from nas.datasets import DATASETS, DataError, download, fashion
 
 Contents = dict[str, bytes]
 
@@ -49,7 +49,7 @@ def test_torchvision_puts_the_files_where_they_are_looked_for(
 ) -> None:
     # torchvision downloads nothing if the files are there: all runs but its connection
     put(tmp_path / "FashionMNIST" / "raw", contents)
-    assert fashion.read(download.torchvision(tmp_path, "FashionMNIST")) == contents
+    assert fashion.read(download.torchvision(tmp_path, DATASETS["fashion-mnist"])) == contents
 
 
 def fake_apt(directory: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
