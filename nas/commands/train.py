@@ -10,20 +10,18 @@ from nas.commands.parsing import count, duration
 from nas.commands.subjects import Subject, View, find_subject, trial_subject
 from nas.commands.trained import Trained, show
 from nas.datasets import Dataset, Found, find, load, load_test
+from nas.datasets.sources import source
 from nas.full_training import record
 from nas.full_training.job import EPOCHS, FullRecipe, Job
 from nas.model import Description, load_model
-from nas.settings import PRECISIONS
+from nas.settings import DATASET, PRECISIONS
 from search_space.checks import check_choice, check_range
 from studies.results import load_results
 from studies.store import open_store
 from studies.table import REPLAYED
 
 DEFAULT_EPOCHS = 30
-DEFAULT_DATASET = "fashion-mnist"
 DEFAULT_RESOLUTION = 28
-MIRRORED = ("fashion-mnist", "cifar10", "cifar100")
-"""Data sets whose images show the same in a mirror."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +154,7 @@ def _task(subject: Subject, asked: Asked, seconds: float | None) -> Task:
         before.threads if before else _threads(),
         asked.validate,
         asked.seed,
-        FullRecipe(flip=found.name in MIRRORED if asked.flip is None else asked.flip),
+        FullRecipe(flip=source(found.name).mirrored if asked.flip is None else asked.flip),
     )
     if before:
         record.check_same(directory, before, job)
@@ -175,7 +173,7 @@ def _task(subject: Subject, asked: Asked, seconds: float | None) -> Task:
 
 def _found(subject: Subject, asked: Asked) -> Found:
     settings = subject.settings
-    name = asked.dataset or DEFAULT_DATASET
+    name = asked.dataset or (settings.dataset if settings else DATASET)
     found = find(name, asked.data_dir)
     known = settings.data if settings and not settings.data.startswith(REPLAYED) else ""
     if known and asked.dataset is None and found.digest != known:

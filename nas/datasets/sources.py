@@ -31,6 +31,7 @@ class Source:
     torchvision: the class there that downloads it, and the options of each time it is called.
     files: path in torchvision's layout -> MD5, as torchvision has it. Read by a function of
     `nas.datasets.formats` of the name ``form``.
+    mirrored: whether its images show the same in a mirror, as letters and digits don't.
     """
 
     words: str
@@ -40,6 +41,7 @@ class Source:
     torchvision: tuple[str, tuple[Mapping[str, str], ...]] = ("", ())
     files: Mapping[str, str] = field(default_factory=dict)
     form: str = ""
+    mirrored: bool = False
 
     @property
     def reader(self) -> Reader:
@@ -74,6 +76,7 @@ DATASETS: dict[str, Source] = {
         1,
         "nas.datasets.fashion",
         ("FashionMNIST", ({},)),
+        mirrored=True,
     ),
     "mnist": Source(
         "digits",
@@ -129,6 +132,7 @@ DATASETS: dict[str, Source] = {
             "cifar-10-batches-py/test_batch": "40351d587109b95175f43aff81a1287e",
         },
         form="cifar",
+        mirrored=True,
     ),
     "cifar100": Source(
         "100 kinds of them",
@@ -140,6 +144,7 @@ DATASETS: dict[str, Source] = {
             "cifar-100-python/test": "f0ef6b0ae62326f3e7ffdfab6717acfc",
         },
         form="cifar",
+        mirrored=True,
     ),
     "svhn": Source(
         "house numbers",
