@@ -58,11 +58,13 @@ def find(name: str, data_dir: Path | None) -> Found:
     if data_dir is not None:
         raise DataError(f"{name} says itself where its images are; leave out --data-dir")
     folder = look(Path(name.removeprefix(f"{FOLDER}:")))
-    contents = _hashed(folder)
-    digest = _digest(folder, split(folder, contents), contents)
+    contents, unreadable = _each(folder, _sha256)
+    digest = _digest(folder, split(folder, contents), contents) if not unreadable else ""
     channels = _known_channels(digest)
     if channels is None:
-        channels = 1 if all(_each(folder, lambda path: is_gray(content(path))).values()) else 3
+        gray, damaged = _each(folder, lambda path: is_gray(content(path)))
+        _refuse(folder, {**damaged, **unreadable})
+        channels = 1 if all(gray.values()) else 3
         # only to be faster the next time
         with contextlib.suppress(DataError):
             cache.write(cache.cache_directory("folders"), digest, str(channels).encode(), "1 MB")
@@ -187,13 +189,15 @@ def split(folder: Folder, contents: Mapping[Path, str]) -> dict[str, list[File]]
     few = []
     for name, some in zip(folder.classes, own, strict=True):
         share = max(1, len(some) // HELD_OUT)
+        shared = len(some & part_of.keys())
         for part in missing:
             free = sorted(some - part_of.keys())
             wanted = share - sum(part_of.get(one) == part for one in some)
             part_of |= dict.fromkeys(free[: max(0, wanted)], part)
         part_of |= dict.fromkeys(some - part_of.keys(), "train")
         if len({part_of[one] for one in some}) <= len(missing):
-            few.append(f"{shown(name)} ({len(some)})")
+            also = f", {shared} of them in other classes too" if shared else ""
+            few.append(f"{shown(name)} ({len(some)}{also})")
     if few:
         raise DataError(
             f"{shown(folder.root)} has classes with fewer than {1 + len(missing)} different images "
@@ -220,41 +224,48 @@ def _digest(
 
 
 def _hashed(folder: Folder) -> dict[Path, str]:
-    """Return the SHA-256 of every image's file."""
-    return _each(folder, lambda path: hashlib.sha256(content(path)).hexdigest())
+    """Return the SHA-256 of every image's file; DataError that names those that can't be read."""
+    contents, problems = _each(folder, _sha256)
+    _refuse(folder, problems)
+    return contents
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(content(path)).hexdigest()
+
+
+def _refuse(folder: Folder, problems: Mapping[Path, str]) -> None:
+    if problems:
+        total = sum(len(files) for files in folder.parts.values())
+        raise DataError(
+            f"{len(problems)} of {total:,} images can't be used: "
+            f"{_listed(problems[path] for path in sorted(problems))}; repair or remove each of them"
+        )
 
 
 T = TypeVar("T")
 
 
-def _each(folder: Folder, function: Callable[[Path], T]) -> dict[Path, T]:
-    """Return what a function makes of every image's path.
+def _each(folder: Folder, function: Callable[[Path], T]) -> tuple[dict[Path, T], dict[Path, str]]:
+    """Return what a function makes of every image's path, and what it says is wrong with others."""
+    made: dict[Path, T] = {}
+    problems: dict[Path, str] = {}
 
-    Raises DataError that names all of those for which it raises ValueError or OSError.
-    """
-    problems: list[str] = []
-
-    def one(path: Path) -> T | None:
+    def one(path: Path) -> None:
         try:
             with faults(path):
-                return function(path)
+                made[path] = function(path)
         except DataError as error:
-            problems.append(str(error))
-            return None
+            problems[path] = str(error)
 
     paths = [file.path for files in folder.parts.values() for file in files]
     pool = ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1))
     try:
         with quiet():
-            made = dict(zip(paths, pool.map(one, paths), strict=True))
+            list(pool.map(one, paths))
     finally:
         pool.shutdown(cancel_futures=True)
-    if problems:
-        raise DataError(
-            f"{len(problems)} of {len(paths):,} images can't be used: "
-            f"{_listed(sorted(problems))}; repair or remove each of them"
-        )
-    return {path: value for path, value in made.items() if value is not None}
+    return made, problems
 
 
 def _decoded(

@@ -19,7 +19,7 @@ EXTENSIONS = (
     *(".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"),
     *(".tif", ".tiff", ".ppm", ".pgm"),
 )
-FORMATS = ("PNG", "JPEG", "MPO", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 """What a file may hold, whatever its extension: Pillow knows others that run programs."""
 
 MOST_PIXELS = 100_000_000
@@ -85,6 +85,7 @@ def is_gray(content: bytes) -> bool:
 def _opened(content: bytes) -> Iterator[Image.Image]:
     """The first frame, decoded; its size is known from the header, before memory is taken."""
     most = f"{MOST_PIXELS:,} pixels are the most"
+    Image.init()  # or the formats would not all be known
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             if image.width * image.height > MOST_PIXELS:
