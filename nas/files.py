@@ -3,6 +3,7 @@
 import contextlib
 import os
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -11,16 +12,45 @@ def replace_file(path: Path, content: bytes) -> None:
 
     ValueError where that can't be done.
     """
+    with replacing(path) as temporary, _said(path), temporary.open("xb") as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A new name beside ``path``: what is written there takes its place, unless an error is raised.
+
+    ValueError where that can't be done.
+    """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        try:
-            with temporary.open("xb") as file:
-                file.write(content)
-                file.flush()
+        yield temporary
+        with _said(path):
+            with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
             temporary.replace(path)
-        finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def check_file(name: str, path: Path) -> None:
+    """ValueError where a file can't be written, before work begins; ``name`` is the option's."""
+    if path.is_dir():
+        raise ValueError(f"{name} is {path}, a directory; give the name of a file")
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{name} is {path}, which is no ordinary file; give another name")
+    if not path.parent.is_dir():
+        raise ValueError(f"{name} is {path}: there is no directory {path.parent}; make it first")
+    probe = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    with _said(path):
+        probe.touch(exist_ok=False)
+        probe.unlink()
+
+
+@contextlib.contextmanager
+def _said(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise ValueError(f"{path} can't be written: {error.strerror or error}") from None

@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -20,8 +21,8 @@ SECONDS = 0.5
 class Latency(NamedTuple):
     """Seconds of one forward pass: median and quartiles of ``runs``, on ``device``.
 
-    On a CPU they are seconds of the one thread that computes, so that what else the machine does
-    meanwhile, a search's own workers for one, counts little.
+    By `measure_latency` on a CPU they are seconds of the one thread that computes, so that what
+    else the machine does meanwhile, a search's own workers for one, counts little.
     """
 
     median: float
@@ -43,20 +44,33 @@ def measure_latency(graph: Node, shape: Shape, batch: int = 1) -> Latency:
         network = module(graph).eval().to(device).to(memory_format=torch.channels_last)
         images = torch.rand(batch, *shape, device=device)
         images = images.contiguous(memory_format=torch.channels_last)
-        clock = time.perf_counter if gpus else time.thread_time
-        times: list[float] = []
-        until = float("inf")
-        for run in range(WARM_UP + RUNS[1]):
-            if run == WARM_UP:
-                until = clock() + SECONDS
-            started = clock()
+
+        def run() -> None:
             network(images)
             if gpus:
                 torch.cuda.synchronize()
-            ended = clock()
-            if run >= WARM_UP:
-                times.append(ended - started)
-            if len(times) >= RUNS[0] and ended > until:
-                break
+
+        return timed(run, batch, time.perf_counter if gpus else time.thread_time, device.type)
+
+
+def timed(
+    run: Callable[[], object],
+    batch: int,
+    clock: Callable[[], float] = time.thread_time,
+    device: str = "cpu",
+) -> Latency:
+    """Time ``run``, which takes ``batch`` images each time that it is called, by ``clock``."""
+    times: list[float] = []
+    until = float("inf")
+    for count in range(WARM_UP + RUNS[1]):
+        if count == WARM_UP:
+            until = clock() + SECONDS
+        started = clock()
+        run()
+        ended = clock()
+        if count >= WARM_UP:
+            times.append(ended - started)
+        if len(times) >= RUNS[0] and ended > until:
+            break
     low, median, high = statistics.quantiles(times, n=4)
-    return Latency(median, low, high, len(times), batch, device.type)
+    return Latency(median, low, high, len(times), batch, device)

@@ -1,4 +1,4 @@
-"""The commands from a candidate to a network in use: train."""
+"""The commands from a candidate to a network in use: train, export, predict, evaluate."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +13,22 @@ from nas.cli.options import (
     Json,
     Storage,
     Study,
+    print_json,
 )
+from nas.export.formats import FORMATS
+
+FORMAT_HELP = "; ".join(f"{name}: {known.words}" for name, known in FORMATS.items())
+
+Model = Annotated[Path, typer.Argument(help="Directory that `nas train --out` wrote.")]
+ModelOrFile = Annotated[
+    Path,
+    typer.Argument(help="Directory that `nas train --out` wrote, or an .onnx by `nas export`."),
+]
+OfModel = Annotated[
+    str | None,
+    typer.Option("--dataset", help="Where images are. [default: the model's data set]"),
+]
+DataDir = Annotated[Path | None, typer.Option(help="Directory of the data set's original files.")]
 
 
 def train(
@@ -91,4 +106,79 @@ def train(
     return train_command(asked, quiet=quiet or as_json, as_json=as_json)
 
 
-COMMANDS = (train,)
+def export(
+    model: Model,
+    out: Annotated[Path, typer.Option(help="File to write.")],
+    format: Annotated[str, typer.Option(help=f"{FORMAT_HELP}.")] = "onnx",
+    int8: Annotated[
+        bool,
+        typer.Option("--int8", help="8-bit integers (onnx), calibrated on training images."),
+    ] = False,
+    dataset: OfModel = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Write a trained model as one file that runs without this package.
+
+    It takes uint8 images [N, channels, height, width] under the name "images" and gives float32
+    "probabilities" [N, classes]; the names of the classes are in its metadata. The file is run on
+    the test images and compared with the model, and kept only if it says the same.
+    """
+    from nas.commands import export as exporting
+
+    exported = exporting.export_command(model, format, out, int8, dataset, data_dir)
+    if as_json:
+        print_json(exporting.to_json(out, exported))
+    else:
+        print("\n".join(exporting.words(out, exported)))
+
+
+def predict(
+    model: ModelOrFile,
+    images: Annotated[list[Path], typer.Argument(help="Image files, and folders of them.")],
+    top: Annotated[int, typer.Option(min=1, help="Most probable classes to show.")] = 3,
+    as_json: Json = False,
+) -> None:
+    """Say what a trained model sees in images of any size, gray or in colour.
+
+    Images should look like those that the model was trained with: Fashion-MNIST's are single
+    pieces of clothing, light on black, and a photograph on white is something else to the model.
+    """
+    from nas.classifier import load_classifier
+    from nas.commands import predict as predicting
+
+    predictions = predicting.predict(load_classifier(model), images, top)
+    if as_json:
+        print_json(predicting.to_json(predictions))
+    else:
+        predicting.print_predictions(predictions)
+
+
+def evaluate(
+    model: ModelOrFile,
+    validation: Annotated[
+        bool, typer.Option("--validation", help="The validation images, not the test images.")
+    ] = False,
+    batch_size: Annotated[
+        int, typer.Option(min=1, max=65536, help="Images that are scored at once.")
+    ] = 128,
+    dataset: OfModel = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Measure a trained model on the test images: accuracy, calibration, classes, and speed.
+
+    This reads the test images, which no search and no training does: for the figure that ends a
+    project. To choose among models use --validation.
+    """
+    from nas.classifier import load_classifier
+    from nas.commands import evaluate as evaluating
+
+    found = evaluating.evaluate(load_classifier(model), dataset, data_dir, validation, batch_size)
+    if as_json:
+        print_json(evaluating.to_json(found))
+    else:
+        evaluating.print_evaluated(found)
+
+
+COMMANDS = (train, export, predict, evaluate)
