@@ -16,10 +16,10 @@ from nas.cli.options import (
     Study,
     print_json,
 )
-from nas.datasets import DATASETS
+from nas.datasets.sources import DATASETS, typed
 from nas.samplers import SAMPLERS
 
-DATASET_HELP = "; ".join(f"{name}, {source.words}" for name, source in DATASETS.items())
+DATASET_HELP = "; ".join(f"{typed(kind)}, {DATASETS[kind].words}" for kind in DATASETS)
 SAMPLER_HELP = "; ".join(f"{name}: {sampler.words}" for name, sampler in SAMPLERS.items())
 
 

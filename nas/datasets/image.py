@@ -65,10 +65,10 @@ def decode(content: bytes, resolution: int, channels: int) -> "Tensor":
     with _opened(content) as image:
         square = _in_channels(_square(image), channels)
         pixels = torch.from_numpy(np.array(square).reshape(*square.size, channels))
-    pixels = pixels.permute(2, 0, 1).contiguous()
-    if pixels.shape[1] == resolution:
-        return pixels
-    return resize(pixels[None], resolution)[0]
+    pixels = pixels.permute(2, 0, 1)  # not contiguous: resizing is twice as fast so
+    if pixels.shape[1] != resolution:
+        pixels = resize(pixels[None], resolution)[0]
+    return pixels.contiguous()
 
 
 def is_gray(content: bytes) -> bool:

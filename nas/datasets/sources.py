@@ -29,8 +29,8 @@ class Source:
 
     classes, channels: of its images; none where only the images can say.
     torchvision: the class there that downloads it, and the options of each time it is called.
-    files: path in torchvision's layout -> MD5, as torchvision has it. Read by a function of
-    `nas.datasets.formats` of the name ``form``.
+    files: path in torchvision's layout -> MD5, as torchvision has it.
+    form: what they are, a name in `nas.datasets.formats.FORMATS`.
     mirrored: whether its images show the same in a mirror, as letters and digits don't.
     """
 
@@ -168,9 +168,13 @@ def source(name: str) -> Source:
     """Return the source of a data set as `--dataset` names it; ValueError if there is none."""
     kind, _, path = name.partition(":")
     if kind not in DATASETS or bool(path) != (kind == FOLDER):
-        listed = ", ".join(f"{kind}:PATH" if kind == FOLDER else kind for kind in DATASETS)
-        raise ValueError(f"dataset is {name!r}; choose one of: {listed}")
+        raise ValueError(f"dataset is {name!r}; choose one of: {', '.join(map(typed, DATASETS))}")
     return DATASETS[kind]
+
+
+def typed(kind: str) -> str:
+    """Return how a data set of the table is asked for."""
+    return f"{kind}:PATH" if kind == FOLDER else kind
 
 
 def full_name(name: str) -> str:
