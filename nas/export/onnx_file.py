@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,7 +101,7 @@ def onnx_classifier(path: Path) -> Classifier:
     need("onnxruntime")
     import onnxruntime
 
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ValueError(f"there is no ONNX file {path}; `nas export` writes one")
     try:
         content = path.read_bytes()

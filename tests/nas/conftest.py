@@ -74,10 +74,10 @@ def make_model() -> MakeModel:
 
 @pytest.fixture(scope="session")
 def tiny_architecture() -> Architecture:
-    """Every branch, a residual, and batch norm after the convolutions."""
+    """Every branch, a residual, and batch norm after the convolutions; fast, on small maps."""
     block = Block(4, 2, 4, 2, 4, 4, factorization="asymmetric", residual="block", scale=0.5)
     stages = (Stage((block,)), Stage((block,), "inception"))
-    return Architecture(Stem(4), stages, "conv-bn-relu", dropout=0.5)
+    return Architecture(Stem(4, stride=2, pool=True), stages, "conv-bn-relu", dropout=0.5)
 
 
 @pytest.fixture(scope="session")
