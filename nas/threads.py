@@ -1,4 +1,4 @@
-"""Torch on one thread, for as long as something is trained or timed."""
+"""Torch on one thread, or so many, for as long as something is trained or timed."""
 
 import contextlib
 from collections.abc import Iterator

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nas.classifier import Classifier, Facts, Pixels, Probabilities, Run
+from nas.export.formats import INPUT
 from search_space.graph import Shape
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 OPSET, IR = 18, 8
 """Those of ONNX 1.13 of 2022: the oldest opset that torch's exporter writes, and its own IR."""
 
-INPUT, OUTPUT = "images", "probabilities"
+OUTPUT = "probabilities"
 
 
 def need(*modules: str) -> None:
