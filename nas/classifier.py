@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
@@ -106,7 +107,7 @@ def load_classifier(path: Path) -> Classifier:
 
     ValueError for anything else.
     """
-    if path.suffix.lower() == ".onnx" and not path.is_dir():
+    if path.suffix.lower() == ".onnx" and not os.path.isdir(path):
         from nas.export.onnx_file import onnx_classifier
 
         return onnx_classifier(path)

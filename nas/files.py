@@ -36,11 +36,11 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def check_file(name: str, path: Path) -> None:
     """ValueError where a file can't be written, before work begins; ``name`` is the option's."""
-    if path.is_dir():
+    if os.path.isdir(path):
         raise ValueError(f"{name} is {path}, a directory; give the name of a file")
-    if path.exists() and not path.is_file():
+    if os.path.exists(path) and not os.path.isfile(path):
         raise ValueError(f"{name} is {path}, which is no ordinary file; give another name")
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         raise ValueError(f"{name} is {path}: there is no directory {path.parent}; make it first")
     probe = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     with _said(path):

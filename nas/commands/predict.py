@@ -43,7 +43,7 @@ def predict(classifier: Classifier, paths: Sequence[Path], top: int) -> list[Pre
 def _images(paths: Sequence[Path]) -> Iterator[Path]:
     """The files themselves, and those of folders with all that is below, sorted."""
     for path in paths:
-        if not path.is_dir():
+        if not os.path.isdir(path):
             yield path
             continue
         inside = sorted(

@@ -70,7 +70,7 @@ def export(
         found = _outputs(chosen.read(temporary, metadata)[1], sample.pixels)
         difference = compare(expected, found)
         if train is not None:
-            content, accuracies = _int8(content, metadata, sample, train, expected, temporary)
+            content, accuracies = in_8_bits(content, metadata, sample, train, expected, temporary)
     return Exported(
         name,
         len(content),
@@ -104,7 +104,7 @@ def compare(expected: Probabilities, found: Probabilities) -> float:
     return difference
 
 
-def _int8(
+def in_8_bits(
     content: bytes,
     metadata: dict[str, str],
     sample: Sample,
@@ -112,7 +112,11 @@ def _int8(
     expected: Probabilities,
     temporary: Path,
 ) -> tuple[bytes, tuple[float, float]]:
-    """The same file in 8-bit integers, and the accuracies that it says in its metadata."""
+    """An ONNX file's content in 8-bit integers, also in ``temporary``, and the accuracies.
+
+    Those are of float32, as ``expected``, and of the integers; its metadata has them too.
+    ValueError where the integers lose over MOST_LOSS.
+    """
     assert sample.labels is not None, "asked for before work begins"
     assert train.labels is not None, "training images have labels"
     content = quantized(content, train.pixels[calibration(train.labels)])

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.classifier import Pixels, Probabilities, Run
-from nas.export import onnx_file
-from search_space.graph import Shape
-
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from nas.classifier import Pixels, Probabilities, Run
+    from search_space.graph import Shape
+
 Metadata = dict[str, str]
+
+INPUT = "images"
+"""The name of what a network takes, where a format has names."""
 
 
 @dataclass(frozen=True)
@@ -27,21 +29,29 @@ class Format:
     """
 
     words: str
-    write: Callable[["nn.Module", Shape, Mapping[str, str]], bytes]
-    read: Callable[[Path, Mapping[str, str]], tuple[Metadata, Run]]
+    write: "Callable[[nn.Module, Shape, Mapping[str, str]], bytes]"
+    read: "Callable[[Path, Mapping[str, str]], tuple[Metadata, Run]]"
     needs: tuple[str, ...] = ()
 
 
-def _read_onnx(path: Path, names: Mapping[str, str]) -> tuple[Metadata, Run]:
-    session = onnx_file.open_session(path)
+def _write_onnx(network: "nn.Module", image: "Shape", metadata: Mapping[str, str]) -> bytes:
+    from nas.export.onnx_file import onnx_bytes
+
+    return onnx_bytes(network, image, metadata)
+
+
+def _read_onnx(path: Path, names: Mapping[str, str]) -> "tuple[Metadata, Run]":
+    from nas.export.onnx_file import open_session, session_run
+
+    session = open_session(path)
     found = session.get_modelmeta().custom_metadata_map
-    return {name: found[name] for name in names}, onnx_file.session_run(session)
+    return {name: found[name] for name in names}, session_run(session)
 
 
-def _write_program(network: "nn.Module", image: Shape, metadata: Mapping[str, str]) -> bytes:
+def _write_program(network: "nn.Module", image: "Shape", metadata: Mapping[str, str]) -> bytes:
     import torch
 
-    shapes = {onnx_file.INPUT: {0: torch.export.Dim("N")}}
+    shapes = {INPUT: {0: torch.export.Dim("N")}}
     program = torch.export.export(network, (_example(image),), dynamic_shapes=shapes)
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # this machine's paths
@@ -50,7 +60,7 @@ def _write_program(network: "nn.Module", image: Shape, metadata: Mapping[str, st
     return content.getvalue()
 
 
-def _read_program(path: Path, names: Mapping[str, str]) -> tuple[Metadata, Run]:
+def _read_program(path: Path, names: Mapping[str, str]) -> "tuple[Metadata, Run]":
     import torch
 
     found = dict.fromkeys(names, "")
@@ -60,7 +70,7 @@ def _read_program(path: Path, names: Mapping[str, str]) -> tuple[Metadata, Run]:
     return found, _torch_run(program.module())
 
 
-def _write_torchscript(network: "nn.Module", image: Shape, metadata: Mapping[str, str]) -> bytes:
+def _write_torchscript(network: "nn.Module", image: "Shape", metadata: Mapping[str, str]) -> bytes:
     import torch
 
     content = io.BytesIO()
@@ -70,7 +80,7 @@ def _write_torchscript(network: "nn.Module", image: Shape, metadata: Mapping[str
     return content.getvalue()
 
 
-def _read_torchscript(path: Path, names: Mapping[str, str]) -> tuple[Metadata, Run]:
+def _read_torchscript(path: Path, names: Mapping[str, str]) -> "tuple[Metadata, Run]":
     import torch
 
     found: dict[str, str | bytes] = dict.fromkeys(names, "")
@@ -79,17 +89,17 @@ def _read_torchscript(path: Path, names: Mapping[str, str]) -> tuple[Metadata, R
     return {n: v.decode() if isinstance(v, bytes) else v for n, v in found.items()}, run
 
 
-def _example(image: Shape) -> "Tensor":
+def _example(image: "Shape") -> "Tensor":
     """Two images: of one, exporters would conclude that it is always one."""
     import torch
 
     return torch.zeros(2, *image, dtype=torch.uint8)
 
 
-def _torch_run(network: "Callable[[Tensor], Tensor]") -> Run:
+def _torch_run(network: "Callable[[Tensor], Tensor]") -> "Run":
     import torch
 
-    def run(pixels: Pixels) -> Probabilities:
+    def run(pixels: "Pixels") -> "Probabilities":
         with torch.inference_mode():
             found: Probabilities = network(torch.from_numpy(pixels)).numpy()
         return found
@@ -108,7 +118,7 @@ def _deprecated() -> Iterator[None]:
 FORMATS: dict[str, Format] = {
     "onnx": Format(
         "for ONNX Runtime and others",
-        onnx_file.onnx_bytes,
+        _write_onnx,
         _read_onnx,
         ("onnx", "onnxscript", "onnxruntime"),
     ),

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nas.classifier import Pixels
-from nas.export.onnx_file import INPUT
+from nas.export.formats import INPUT
 from nas.seeds import derive
 
 IMAGES = 512

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nas.classifier import Classifier, Facts, Pixels, Probabilities, Run
+from nas.export.formats import INPUT
 from search_space.graph import Shape
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 OPSET, IR = 18, 8
 """Those of ONNX 1.13 of 2022: the oldest opset that torch's exporter writes, and its own IR."""
 
-INPUT, OUTPUT = "images", "probabilities"
+OUTPUT = "probabilities"
 
 
 def need(*modules: str) -> None:
@@ -100,7 +102,7 @@ def onnx_classifier(path: Path) -> Classifier:
     need("onnxruntime")
     import onnxruntime
 
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ValueError(f"there is no ONNX file {path}; `nas export` writes one")
     try:
         content = path.read_bytes()

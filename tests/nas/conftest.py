@@ -1,14 +1,24 @@
-"""What tests of commands share: `nas` in this process."""
+"""What tests of commands share: `nas` in this process, and a model with random weights."""
 
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
 from nas import cli
+from nas.classifier import facts
+from nas.datasets import find
+from nas.export.inference import Inference
+from nas.export.onnx_file import onnx_bytes
+from nas.model import Description, Model, save_model
+from search_space.architecture import Architecture, Block, Candidate, Stage, Stem
+from search_space.network import build
 
 Run = Callable[..., tuple[int, str, str]]
+MakeModel = Callable[..., Model]
 
 
 @pytest.fixture
@@ -27,3 +37,67 @@ def nas_in(
         return (code, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture(scope="session")
+def make_model() -> MakeModel:
+    """A model of an architecture with random weights, and batch norms that do something."""
+
+    def make(architecture: Architecture, resolution: int, channels: int = 1) -> Model:
+        found = find("fashion-mnist")
+        description = Description(
+            Candidate(architecture),
+            channels,
+            resolution,
+            found.classes,
+            (0.3, 0.2, 0.4)[:channels],
+            (0.4, 0.3, 0.2)[:channels],
+            found.name,
+            found.digest,
+        )
+        with torch.random.fork_rng([]):
+            torch.manual_seed(0)
+            network = build(architecture, channels, len(found.classes)).eval()
+            for norm in network.modules():
+                if isinstance(norm, nn.BatchNorm2d):
+                    for values, low in (
+                        (norm.running_mean, -0.5),
+                        (norm.running_var, 0.5),
+                        (norm.weight, 0.8),
+                        (norm.bias, -0.3),
+                    ):
+                        nn.init.uniform_(values, low, low + 1)
+        return Model(description, network)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_architecture() -> Architecture:
+    """Every branch, a residual, and batch norm after the convolutions; fast, on small maps."""
+    block = Block(4, 2, 4, 2, 4, 4, factorization="asymmetric", residual="block", scale=0.5)
+    stages = (Stage((block,)), Stage((block,), "inception"))
+    return Architecture(Stem(4, stride=2, pool=True), stages, "conv-bn-relu", dropout=0.5)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(make_model: MakeModel, tiny_architecture: Architecture) -> Model:
+    """One for gray images of 28x28."""
+    return make_model(tiny_architecture, 28)
+
+
+@pytest.fixture(scope="session")
+def saved(tiny_model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of that model."""
+    directory = tmp_path_factory.mktemp("saved")
+    save_model(tiny_model, directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def exported(tiny_model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That model as an ONNX file."""
+    known = facts(tiny_model)
+    path = tmp_path_factory.mktemp("exported") / "tiny.onnx"
+    path.write_bytes(onnx_bytes(Inference(tiny_model), known.image, known.to_metadata()))
+    return path
