@@ -14,9 +14,6 @@ from nas.commands.tables import new_table
 
 BATCH = 64
 
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-"""What is taken for an image in a folder; one that is named itself may be called anything."""
-
 
 class Prediction(NamedTuple):
     """The most probable classes of an image, with their probabilities, falling."""
@@ -41,17 +38,23 @@ def predict(classifier: Classifier, paths: Sequence[Path], top: int) -> list[Pre
 
 
 def _images(paths: Sequence[Path]) -> Iterator[Path]:
-    """The files themselves, and those of folders with all that is below, sorted."""
+    """The files themselves, and those of folders with all that is below, sorted.
+
+    In a folder an image has an image's extension; one that is named may be called anything.
+    """
+    from nas.datasets.image import EXTENSIONS
+
     for path in paths:
         if not os.path.isdir(path):
             yield path
             continue
         inside = sorted(
-            one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES and one.is_file()
+            one for one in path.rglob("*") if one.suffix.lower() in EXTENSIONS and one.is_file()
         )
         if not inside:
+            endings = ", ".join(sorted(EXTENSIONS))
             raise ValueError(
-                f"the folder {shown(path)} has no images; their names end in {', '.join(SUFFIXES)}"
+                f"the folder {shown(path)} has no images; their names end in {endings}"
             )
         yield from inside
 
