@@ -17,8 +17,19 @@ from nas.model import Description, Model, save_model
 from search_space.architecture import Architecture, Block, Candidate, Stage, Stem
 from search_space.network import build
 
+TWINS = ("ms-ehvi", "nsga3")
+"""Samplers that differ from another one in a detail: tests of every sampler are slow for these."""
+
 Run = Callable[..., tuple[int, str, str]]
 MakeModel = Callable[..., Model]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec"):
+            if item.callspec.params.get("sampler") in TWINS:
+                item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture
