@@ -27,9 +27,9 @@ MakeModel = Callable[..., Model]
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if isinstance(item, pytest.Function) and hasattr(item, "callspec"):
-            if item.callspec.params.get("sampler") in TWINS:
-                item.add_marker(pytest.mark.slow)
+        parameters = getattr(getattr(item, "callspec", None), "params", {})
+        if parameters.get("sampler") in TWINS:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture
