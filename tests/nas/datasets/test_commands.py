@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image, ImageDraw
 
 from nas.commands.subjects import trial_subject, view
 from nas.settings import Settings
@@ -14,28 +13,7 @@ from search_space.cost import cost
 from studies.store import open_store
 
 Call = Callable[..., tuple[str, str]]
-MODES = ("RGB", "RGBA", "L", "P", "LA", "CMYK")
-
-
-def shapes(root: Path, each: int = 18) -> Path:
-    """Circles, squares and triangles in mixed sizes and colour modes."""
-    for label, name in enumerate(("circle", "square", "tri angle")):
-        (root / name).mkdir(parents=True)
-        for number in range(each):
-            width, height = 24 + 3 * number, 60 - number
-            image = Image.new("RGB", (width, height), (230, 220 - number, 210))
-            draw = ImageDraw.Draw(image)
-            x, y, r = width / 2, height / 2, 0.35 * min(width, height)
-            box = (x - r, y - r, x + r, y + r)
-            fill = (20, 60, 2 * number)
-            if label == 2:
-                draw.polygon([(x - r, y + r), (x + r, y + r), (x, y - r)], fill)
-            else:
-                (draw.ellipse, draw.rectangle)[label](box, fill)
-            mode = MODES[number % len(MODES)]
-            ending = "jpg" if mode == "CMYK" else "png"
-            image.convert(mode).save(root / name / f"{number} é.{ending}")
-    return root
+Shapes = Callable[..., Path]
 
 
 @pytest.fixture
@@ -68,7 +46,7 @@ FOLDER = ("--budget", "128,256", "--resolution", "12", "--json")
 
 
 def test_a_study_of_ones_own_images_runs_and_continues_without_their_name(
-    call: Call, tmp_path: Path
+    call: Call, tmp_path: Path, shapes: Shapes
 ) -> None:
     root = shapes(tmp_path / "my shapes")
     out, _ = call("--dataset", "folder:my shapes", "--trials", "2", *FOLDER)
@@ -92,7 +70,7 @@ def test_a_study_of_ones_own_images_runs_and_continues_without_their_name(
     assert store.evaluation(request.identity()) is not None
 
 
-def test_a_study_keeps_its_images(call: Call, tmp_path: Path) -> None:
+def test_a_study_keeps_its_images(call: Call, tmp_path: Path, shapes: Shapes) -> None:
     root = shapes(tmp_path / "shapes", 6)
     call("--dataset", "folder:shapes", "--trials", "1", *FOLDER)
     _, err = call("--dataset", "fashion-mnist", "--trials", "2", *FOLDER, code=2)
@@ -114,7 +92,9 @@ def front(call: Call) -> Any:
     return front_json(load_results(open_store("sqlite:///nas.db"), "inception"))
 
 
-def test_a_worker_that_finds_other_images_says_so(tmp_path: Path, own_cache: Path) -> None:
+def test_a_worker_that_finds_other_images_says_so(
+    tmp_path: Path, own_cache: Path, shapes: Shapes
+) -> None:
     from nas.datasets import find
     from nas.evaluation import evaluate
     from search_space.catalog import candidate
@@ -141,7 +121,7 @@ def test_a_worker_that_finds_other_images_says_so(tmp_path: Path, own_cache: Pat
     ],
 )
 def test_bad_input_is_one_line_and_nothing_written(
-    call: Call, tmp_path: Path, options: str, words: str
+    call: Call, tmp_path: Path, options: str, words: str, shapes: Shapes
 ) -> None:
     shapes(tmp_path / "shapes", 3)
     _, err = call(*options.split(), code=2)
@@ -150,7 +130,7 @@ def test_bad_input_is_one_line_and_nothing_written(
     assert not (tmp_path / "nas.db").exists()
 
 
-def test_all_bad_images_are_one_line(call: Call, tmp_path: Path) -> None:
+def test_all_bad_images_are_one_line(call: Call, tmp_path: Path, shapes: Shapes) -> None:
     root = shapes(tmp_path / "shapes", 3)
     for number in range(12):
         (root / "circle" / f"bad\n{number:02}.png").write_bytes(b"")

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from nas.classifier import Facts, facts, load_classifier
+from nas.datasets import find, load_test
 from nas.export.formats import FORMATS
 from nas.export.inference import Inference
 from nas.export.onnx_file import IR, OPSET
@@ -75,9 +76,12 @@ def test_the_catalogs_networks_in_every_format(
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
-def test_onnx_runs_without_our_packages(
-    tiny_model: Model, exported: Path, images: np.ndarray, tmp_path: Path
+def test_onnx_runs_without_our_packages_on_all_test_images(
+    tiny_model: Model, exported: Path, tmp_path: Path
 ) -> None:
+    found_images = find("fashion-mnist")
+    images = load_test(found_images.name, found_images.directory, 28, 1).pixels.numpy()
+    assert len(images) == 10_000
     np.save(tmp_path / "images.npy", images)
     command = [sys.executable, "-I", "-c", ALONE, str(exported), str(tmp_path / "images.npy")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
