@@ -50,6 +50,9 @@ CODE = (
 FULL_TRIALS = 200
 """Trials of a stock sampler that the default is compared with."""
 
+OWN_SECONDS = 2_800.0
+"""CPU time that a sampler of Optuna's may take for itself, once it has had its full trials."""
+
 MOST_TRIALS = 10 * FULL_TRIALS
 """Trials of one without promotion, at most: those that repeat a candidate cost no core-seconds, and
 Optuna's TPESampler seems to repeat for ever.
@@ -116,7 +119,7 @@ def ours(problem: Problem, seed: int, core_seconds: float, **changes: Any) -> Tr
     if settings.promotion == "none":
         settings = replace(settings, budgets=settings.budgets[-1:])
     trace = Trace(problem)
-    last = settings.budgets[-1]
+    last, started = settings.budgets[-1], time.process_time()
 
     class Watched(Simulated):
         """Workers that show the trace every evaluation at the last rung as it ends."""
@@ -125,6 +128,9 @@ def ours(problem: Problem, seed: int, core_seconds: float, **changes: Any) -> Tr
             request, outcome = super().next(seconds)
             enough = settings.promotion != "none" or trace.count >= FULL_TRIALS
             if enough and self.clock * WORKERS > core_seconds:
+                raise _SpentError
+            if enough and time.process_time() - started > OWN_SECONDS:
+                trace.points.append((self.clock * WORKERS, trace.points[-1][1], trace.count))
                 raise _SpentError
             if request.budget == last and isinstance(outcome, Evaluation):
                 assert outcome.accuracy is not None
@@ -170,9 +176,10 @@ def run(names: list[str], seeds: range) -> None:
         for name, method in chosen.items():
             if (name, seed) in done:
                 continue
-            started = time.perf_counter()
+            started, own = time.perf_counter(), time.process_time()
             trace = method(problem, seed, CORE_SECONDS)
             took = time.perf_counter() - started
+            stopped = time.process_time() - own > OWN_SECONDS
             line = {
                 "method": name,
                 "seed": seed,
@@ -180,7 +187,7 @@ def run(names: list[str], seeds: range) -> None:
                 "evaluations": trace.count,
                 "seconds": round(took, 1),
                 "points": [[spent, round(volume, 4), n] for spent, volume, n in trace.points],
-            }
+            } | ({"until": trace.points[-1][0]} if stopped else {})
             with RESULTS.open("a") as file:
                 file.write(json.dumps(line, separators=(",", ":")) + "\n")
             print(f"{name} {seed}: {trace.points[-1]}, {took:.0f} s", flush=True)
@@ -225,12 +232,16 @@ def report(page: Path | None) -> None:
     newest = lines[-1]["problem"]
     traces: dict[str, dict[int, Points]] = {}
     walls: dict[str, list[float]] = {}
+    until: dict[str, float] = {}
     for line in lines:
         if line["problem"] == newest:
             traces.setdefault(line["method"], {})[line["seed"]] = line["points"]
             walls.setdefault(line["method"], []).append(line["seconds"] / line["evaluations"])
+            until[line["method"]] = min(
+                until.get(line["method"], CORE_SECONDS), line.get("until", CORE_SECONDS)
+            )
     ends = {
-        name: [at(points, CORE_SECONDS) for points in found.values()]
+        name: [at(points, until[name]) for points in found.values()]
         for name, found in traces.items()
     }
     best = max(max(found) for found in ends.values())
@@ -244,11 +255,13 @@ def report(page: Path | None) -> None:
     for name, found in traces.items():
         cells = [
             quartiles([best - at(p, share * CORE_SECONDS) for p in found.values()])
+            if share * CORE_SECONDS <= until[name]
+            else ""
             for share in shares
         ]
         reached = staying_at(default, statistics.median(ends[name]))
         cells += ["never", ""] if reached is None else [
-            f"{reached:,.0f}", f"{CORE_SECONDS / reached:.1f}"]  # fmt: skip
+            f"{reached:,.0f}", f"{until[name] / reached:.1f}"]  # fmt: skip
         own = statistics.median(walls[name])
         print(f"| {name} | {len(found)} | {' | '.join(cells)} | {own:.2f} |")
     print(
@@ -256,6 +269,9 @@ def report(page: Path | None) -> None:
         f"{CORE_SECONDS:,.0f} core-seconds; median and quartiles. Own seconds: real ones of the "
         "whole process for each evaluation at the last rung."
     )
+    for name in order:
+        if until[name] < CORE_SECONDS:
+            print(f"{name} took too long for itself and was stopped at {until[name]:,.0f}.")
     after_full_trials(
         {name: list(traces[name].values()) for name in STOCK if name in traces}, default
     )
