@@ -5,14 +5,14 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from search_space.checks import check_choice, check_range
+from search_space.checks import check_choice, check_range, check_type
 from search_space.graph import Shape
 from search_space.record import Record
 
@@ -32,6 +32,7 @@ class Facts(Record):
     """What it takes to use a classifier, and the data that it is from.
 
     ``dataset`` is as ``--dataset`` names it, ``data`` the digest of its images and their split.
+    ``held_out``: its validation images were not trained on.
     """
 
     classes: tuple[str, ...]
@@ -39,14 +40,15 @@ class Facts(Record):
     channels: int
     dataset: str
     data: str
+    held_out: bool = False
 
     def __post_init__(self) -> None:
         check_range("classes", len(self.classes), 2, MOST_CLASSES)
         check_range("resolution", self.resolution, 1, MOST_PIXELS)
         check_choice("channels", self.channels, (1, 3))
         for text in (*self.classes, self.dataset, self.data):
-            if not isinstance(text, str):
-                raise ValueError(f"{text!r} is no text; names must be")
+            check_type("name of a class or data set", text, str)
+        check_type("held_out", self.held_out, bool)
 
     @property
     def image(self) -> Shape:
@@ -67,6 +69,8 @@ class Facts(Record):
         data = {}
         for spec in fields(cls):
             if spec.name not in metadata:
+                if spec.default is not MISSING:
+                    continue
                 raise ValueError(f"its metadata has no {spec.name!r}")
             text = metadata[spec.name]
             data[spec.name] = text if spec.type is str else json.loads(text)
@@ -137,4 +141,11 @@ def model_classifier(model: "Model") -> Classifier:
 def facts(model: "Model") -> Facts:
     """Those of a trained model's description."""
     known = model.description
-    return Facts(known.classes, known.resolution, known.channels, known.dataset, known.data)
+    return Facts(
+        known.classes,
+        known.resolution,
+        known.channels,
+        known.dataset,
+        known.data,
+        known.held_out,
+    )

@@ -34,7 +34,8 @@ class Description(Record):
     """What a trained network is: its candidate, and the images that it takes.
 
     ``mean`` and ``std`` have one entry a channel, of pixels on a scale of 0..1. ``dataset`` is as
-    ``--dataset`` names it, ``data`` the digest of its images and their split.
+    ``--dataset`` names it, ``data`` the digest of its images and their split; ``held_out`` where
+    the validation images were not trained on.
     """
 
     candidate: Candidate = field(metadata={"of": Candidate})
@@ -45,6 +46,7 @@ class Description(Record):
     std: tuple[float, ...]
     dataset: str
     data: str
+    held_out: bool = False
     format: int = FORMAT
 
     def __post_init__(self) -> None:
@@ -53,10 +55,9 @@ class Description(Record):
         check_choice("channels", self.channels, (1, 3))
         check_range("resolution", self.resolution, 1, MOST_PIXELS)
         check_range("classes", len(self.classes), 2, MOST_CLASSES)
-        for name in ("classes", "dataset", "data"):
-            values = getattr(self, name)
-            if not all(isinstance(text, str) for text in (values, *values)[name == "classes" :]):
-                raise ValueError(f"{name} is {values!r}; it must be text")
+        for text in (*self.classes, self.dataset, self.data):
+            check_type("name of a class or data set", text, str)
+        check_type("held_out", self.held_out, bool)
         for name in ("mean", "std"):
             values = getattr(self, name)
             check_range(f"length of {name}", len(values), self.channels, self.channels)

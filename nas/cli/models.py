@@ -55,13 +55,18 @@ def train(
         str | None, typer.Option(help="Training images, drawn at random. [default: all]")
     ] = None,
     validate: Annotated[
-        bool,
-        typer.Option("--validate", help="Hold the validation images out, and measure on them."),
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--validate/--no-validate",
+            help="Hold the validation images out, and measure on them. [default: no-validate]",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Directory of the model. [default: named after it]")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(help="Of weights, order and augmentation. [default: 0]")
+    ] = None,
     time_limit: Annotated[
         str | None,
         typer.Option(help="As many epochs as fit into this, such as 75m; of a front in all."),
@@ -81,7 +86,8 @@ def train(
 ) -> int:
     """Train a network to the end on all training images, then test it, once.
 
-    The same command again continues a training that was interrupted.
+    The same command again continues a training that was interrupted; options that are left out
+    are as they were then.
     """
     from nas.commands.train import Asked, train_command
 
@@ -168,8 +174,8 @@ def evaluate(
 ) -> None:
     """Measure a trained model on the test images: accuracy, calibration, classes, and speed.
 
-    This reads the test images, which no search and no training does: for the figure that ends a
-    project. To choose among models use --validation.
+    This reads the test images, which no search does and `nas train` only once it is done: for the
+    figure that ends a project. To choose among models train with --validate, and use --validation.
     """
     from nas.classifier import load_classifier
     from nas.commands import evaluate as evaluating

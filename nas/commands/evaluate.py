@@ -41,6 +41,11 @@ def evaluate(
     """Score a model on the test images of its data set, or the validation images, and time it."""
     known = classifier.facts
     found = find_images(known, dataset, data_dir)
+    if validation and found.digest == known.data and not known.held_out:
+        raise ValueError(
+            "--validation: the model was trained on its validation images too, so they say nothing "
+            "of it; train with --validate, or leave out --validation"
+        )
     images = read_splits(found, known).validation if validation else read_test(found, known)
     pixels = images.pixels.numpy()
     probabilities = classifier.probabilities(pixels, batch_size)

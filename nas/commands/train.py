@@ -5,11 +5,12 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 from nas.commands.parsing import count, duration
-from nas.commands.subjects import Subject, View, find_subject, trial_subject
+from nas.commands.subjects import RESOLUTIONS, Subject, View, find_subject, trial_subject
 from nas.commands.trained import Trained, show
-from nas.datasets import Dataset, Found, find, load, load_test
+from nas.datasets import Dataset, Found, Images, find, load, load_test
 from nas.datasets.sources import source
 from nas.full_training import record
 from nas.full_training.job import EPOCHS, FullRecipe, Job
@@ -21,7 +22,6 @@ from studies.store import open_store
 from studies.table import REPLAYED
 
 DEFAULT_EPOCHS = 30
-DEFAULT_RESOLUTION = 28
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Asked:
     channels: int | None
     epochs: int | None
     train_size: str | None
-    validate: bool
+    validate: bool | None
     out: Path | None
-    seed: int
+    seed: int | None
     time_limit: str | None
     precision: str
     flip: bool | None
@@ -48,19 +48,42 @@ class Asked:
 
 @dataclass(frozen=True)
 class Task:
-    """One network to train: what it is, on which images, into which directory."""
+    """One network to train: what it is, on which images, into which directory.
+
+    It is ``begun`` where the directory has its job already, ``finished`` where it has its card.
+    """
 
     subject: Subject
     found: Found
     directory: Path
-    description: Description
     job: Job
+    begun: bool
     finished: bool
 
     def dataset(self) -> Dataset:
         """The training and validation images."""
         job = self.job
         return load(self.found.name, self.found.directory, job.resolution, job.channels)
+
+    def test_images(self) -> Images:
+        """The test images, which only a network that is trained to its end may see."""
+        job = self.job
+        return load_test(self.found.name, self.found.directory, job.resolution, job.channels)
+
+    def description(self) -> Description:
+        """What is kept with the weights."""
+        job, dataset = self.job, self.dataset()
+        return Description(
+            job.candidate,
+            job.channels,
+            job.resolution,
+            self.found.classes,
+            dataset.mean,
+            dataset.std,
+            job.dataset,
+            job.data,
+            job.validate,
+        )
 
 
 def train_command(asked: Asked, quiet: bool, as_json: bool) -> int:
@@ -74,40 +97,44 @@ def train_command(asked: Asked, quiet: bool, as_json: bool) -> int:
     check_choice("precision", asked.precision, ("auto", *PRECISIONS))
     if asked.epochs is not None:
         check_range("epochs", asked.epochs, *EPOCHS)
-    subjects = _subjects(asked)
-    tasks = [_task(subject, asked, seconds) for subject in subjects]
-    failed: dict[Path, str] = {}
-    tasks = _timed(tasks, asked, seconds, quiet)
+    tasks = [_task(subject, asked, seconds) for subject in _subjects(asked)]
+    failures: dict[Path, str] = {}
     with ExitStack() as claims:
-        for task in tasks:
-            if not task.finished:
-                claims.enter_context(record.claimed(task.directory))
-                record.keep_job(task.directory, task.job)
         try:
             with stop_on_signals() as check:
+                tasks = _timed(tasks, asked, seconds, quiet, check)
+                open_tasks = [task for task in tasks if not task.finished]
+                for task in open_tasks:
+                    claims.enter_context(record.claimed(task.directory))
+                for task in open_tasks:
+                    record.keep_job(task.directory, task.job)
                 for place, task in enumerate(tasks, start=1):
-                    of = f"{place}/{len(tasks)} {task.subject.name}" if asked.front else ""
-                    failed |= _train(task, of, quiet, check)
-                for task in tasks:
-                    if not task.finished and task.directory not in failed:
-                        _test(task)
+                    if asked.front and not quiet and not task.finished:
+                        print(f"{place}/{len(tasks)}: {task.directory}", file=sys.stderr)
+                    if task in open_tasks:
+                        failures |= _failing(_train, task, asked.front, quiet, check)
+                for task in open_tasks:
+                    if task.directory not in failures:
+                        failures |= _failing(_test, task, asked.front)
         except Stopped as stopped:
-            print(
-                "stopped: every finished epoch is kept; the same command continues",
-                file=sys.stderr,
-            )
+            kept = any(record.read_job(task.directory) for task in tasks)
+            what = "every finished epoch is kept; the same command continues"
+            print(f"stopped: {what if kept else 'nothing was begun'}", file=sys.stderr)
             return 128 + stopped.number
-    shown = [
-        Trained(
-            task.directory,
-            task.subject.trial,
-            record.read_card(task.directory),
-            failed.get(task.directory),
-        )
-        for task in tasks
-    ]
-    show(shown, asked.front, as_json)
-    return 1 if failed else 0
+    show(
+        [
+            Trained(
+                task.directory,
+                task.subject.trial,
+                record.read_card(task.directory),
+                failures.get(task.directory),
+            )
+            for task in tasks
+        ],
+        asked.front,
+        as_json,
+    )
+    return 1 if failures else 0
 
 
 def _subjects(asked: Asked) -> list[Subject]:
@@ -129,46 +156,48 @@ def _task(subject: Subject, asked: Asked, seconds: float | None) -> Task:
             f"{subject.name} is a layer graph only, which can't be trained; give a candidate"
         )
     found = _found(subject, asked)
-    settings = subject.settings
-    resolution = asked.resolution or (settings.resolution if settings else DEFAULT_RESOLUTION)
-    channels = asked.channels or (settings.channels if settings else found.channels)
-    check_range("resolution", resolution, 1, 1024)
-    check_choice("channels", channels, (1, 3))
-    View((channels, resolution, resolution), len(found.classes)).graph(subject)
     directory = _directory(subject, asked)
     record.check_place(directory)
     before, card = record.read_job(directory), record.read_card(directory)
-    dataset = load(found.name, found.directory, resolution, channels)
-    most = len(dataset.train) + (0 if asked.validate else len(dataset.validation))
-    size = most if asked.train_size is None else count("--train-size", asked.train_size)
-    check_range("train size", size, 2, most)
+    was = vars(before) if before else {}
+    own = subject.image[0] if subject.trial else found.channels
+    resolution = _first(asked.resolution, was.get("resolution"), subject.image[1])
+    channels = _first(asked.channels, was.get("channels"), own)
+    check_range("resolution", resolution, *RESOLUTIONS)
+    check_choice("channels", channels, (1, 3))
+    View((channels, resolution, resolution), len(found.classes)).graph(subject)
+    validate = _first(asked.validate, was.get("validate"), False)
+    own_flip = source(found.name).mirrored
+    recipe = before.recipe if before else FullRecipe(flip=own_flip)
+    if asked.flip is not None:
+        recipe = replace(recipe, flip=asked.flip)
     job = Job(
         subject.candidate,
         found.name,
         found.digest,
         channels,
         resolution,
-        size,
-        _epochs(before, asked, seconds),
+        _size(asked, before, found, validate, resolution, channels),
+        _first(asked.epochs, was.get("epochs"), EPOCHS[1] if seconds else DEFAULT_EPOCHS),
         _precision(before, asked.precision),
         before.threads if before else _threads(),
-        asked.validate,
-        asked.seed,
-        FullRecipe(flip=source(found.name).mirrored if asked.flip is None else asked.flip),
+        validate,
+        _first(asked.seed, was.get("seed"), 0),
+        recipe,
     )
     if before:
         record.check_same(directory, before, job)
-    description = Description(
-        subject.candidate,
-        channels,
-        resolution,
-        found.classes,
-        dataset.mean,
-        dataset.std,
-        found.name,
-        found.digest,
-    )
-    return Task(subject, found, directory, description, job, card is not None)
+    return Task(subject, found, directory, job, before is not None, card is not None)
+
+
+T = TypeVar("T")
+
+
+def _first(asked: T | None, before: T | None, default: T) -> T:
+    """What is asked for, else what was, else the default."""
+    if asked is not None:
+        return asked
+    return default if before is None else before
 
 
 def _found(subject: Subject, asked: Asked) -> Found:
@@ -191,10 +220,21 @@ def _directory(subject: Subject, asked: Asked) -> Path:
     return asked.out or Path(f"{asked.study}-{name}" if subject.trial else f"{name}-model")
 
 
-def _epochs(before: Job | None, asked: Asked, seconds: float | None) -> int:
-    if before and (asked.epochs is None or seconds is not None):
-        return before.epochs
-    return asked.epochs or (EPOCHS[1] if seconds is not None else DEFAULT_EPOCHS)
+def _size(
+    asked: Asked,
+    before: Job | None,
+    found: Found,
+    validate: bool,
+    resolution: int,
+    channels: int,
+) -> int:
+    if before and asked.train_size is None:
+        return before.train_size
+    dataset = load(found.name, found.directory, resolution, channels)
+    most = len(dataset.train) + (0 if validate else len(dataset.validation))
+    size = most if asked.train_size is None else count("--train-size", asked.train_size)
+    check_range("train size", size, 2, most)
+    return size
 
 
 def _precision(before: Job | None, asked: str) -> str:
@@ -211,41 +251,68 @@ def _threads() -> int:
     return torch.get_num_threads()
 
 
-def _timed(tasks: Sequence[Task], asked: Asked, seconds: float | None, quiet: bool) -> list[Task]:
-    """The tasks; those that are new with as many epochs, all the same, as the time allows."""
-    new = [task for task in tasks if record.read_job(task.directory) is None]
-    if seconds is None or not new:
-        return list(tasks)
-    from nas.full_training.pace import epochs_within, seconds_of_an_epoch
+def _timed(
+    tasks: Sequence[Task],
+    asked: Asked,
+    seconds: float | None,
+    quiet: bool,
+    check: Callable[[], None],
+) -> list[Task]:
+    """The tasks; those that are new with as many epochs, all the same, as the time allows.
 
-    if not quiet:
-        print("timing a few steps", file=sys.stderr)
-    paces = [seconds_of_an_epoch(task.job, task.description, task.dataset()) for task in new]
-    epochs = epochs_within(seconds, sum(paces), asked.epochs)
+    Where some of a front were begun before, the others get as many epochs as these.
+    """
+    if seconds is None:
+        return list(tasks)
+    new, begun = [task for task in tasks if not task.begun], [task for task in tasks if task.begun]
+    if begun:
+        epochs = max(task.job.epochs for task in begun)
+        if not quiet:
+            print(f"time limit: begun before with {epochs:,} epochs, and kept so", file=sys.stderr)
+    else:
+        from nas.full_training.pace import epochs_within, seconds_of_an_epoch
+
+        if not quiet:
+            print("timing a few steps", file=sys.stderr)
+        paces = [
+            seconds_of_an_epoch(task.job, task.description(), task.dataset(), check) for task in new
+        ]
+        epochs = epochs_within(seconds, sum(paces), asked.epochs)
     return [
         replace(task, job=replace(task.job, epochs=epochs)) if task in new else task
         for task in tasks
     ]
 
 
-def _train(task: Task, of: str, quiet: bool, check: Callable[[], None]) -> dict[Path, str]:
-    """Train the task's network where that isn't done; why it failed, if it did, by directory."""
+def _failing(
+    step: Callable[..., None], task: Task, front: bool, *arguments: Any
+) -> dict[Path, str]:
+    """Do a step of a task; why it failed, if it did, by directory. A front goes on all the same."""
+    from nas.training import DivergedError
+
+    try:
+        step(task, *arguments)
+    except DivergedError as diverged:
+        return {task.directory: f"{diverged}; give another --seed, and another --out"}
+    except ValueError as error:
+        if not front:
+            raise
+        return {task.directory: str(error)}
+    return {}
+
+
+def _train(task: Task, quiet: bool, check: Callable[[], None]) -> None:
+    """Train the task's network, where that isn't done."""
     from nas.full_training.fit import fit, trained
     from nas.model import FILE, save_model
     from nas.progress import shown
-    from nas.training import DivergedError
 
-    if task.finished or (task.directory / FILE).exists():
-        return {}
-    if of and not quiet:
-        print(f"{of}: {task.directory}", file=sys.stderr)
-    try:
-        with shown(quiet) as report:
-            fit(task.job, task.description, task.dataset(), task.directory, report, check)
-    except DivergedError as diverged:
-        return {task.directory: str(diverged)}
-    save_model(trained(task.directory, task.description)[0], task.directory)
-    return {}
+    if (task.directory / FILE).exists():
+        return
+    description = task.description()
+    with shown(quiet) as report:
+        fit(task.job, description, task.dataset(), task.directory, report, check)
+    save_model(trained(task.directory, task.job, description)[0], task.directory)
 
 
 def _test(task: Task) -> None:
@@ -257,12 +324,10 @@ def _test(task: Task) -> None:
     from studies.page import page_html
 
     model, job = load_model(task.directory), task.job
-    dataset = task.dataset()
-    validation = measured(model, dataset.validation) if job.validate else None
-    images = load_test(task.found.name, task.found.directory, job.resolution, job.channels)
-    test = measured(model, images)
-    _, curve = trained(task.directory, task.description)
-    card = card_json(task.subject.name, job, task.description, curve, validation, test)
+    validation = measured(model, task.dataset().validation) if job.validate else None
+    test = measured(model, task.test_images())
+    _, curve = trained(task.directory, job, model.description)
+    card = card_json(task.subject.name, job, model.description, curve, validation, test)
     figure = curves_figure([CurvePoint(e.number, e.loss, e.accuracy, e.validation) for e in curve])
     heading = f"{task.subject.name}: {test.accuracy:.2%} of {test.images:,} test images"
     words = [f"{card['architecture']}.", f"{card['params']:,} parameters, {card['flops']:,} FLOPs."]

@@ -21,22 +21,22 @@ def augment(
     device the images are on.
     """
     count, channels, height, width = pixels.shape
-    device = pixels.device
     moved = torch.randint(-shift, shift + 1, (2, count, 1), generator=generator)
     rows = torch.arange(height) + moved[0]
     columns = torch.arange(width) + moved[1]
     if flip:
         mirrored = torch.rand(count, 1, generator=generator) < 0.5
         columns = torch.where(mirrored, columns.flip(1), columns)
+    rows, columns = rows.to(pixels.device), columns.to(pixels.device)
     inside = _within(rows, height)[:, :, None] & _within(columns, width)[:, None, :]
     places = rows.clamp(0, height - 1)[:, :, None] * width + columns.clamp(0, width - 1)[:, None, :]
-    kept = inside.flatten(1)[:, None].to(device)
-    places = places.flatten(1)[:, None].expand(-1, channels, -1).to(device)
-    out = pixels.flatten(2).gather(2, places) * kept
+    places = places.flatten(1)[:, None].expand(-1, channels, -1)
+    out = pixels.flatten(2).gather(2, places) * inside.flatten(1)[:, None]
     if erase:
-        wiped = _rectangles(count, height, width, erase, generator).flatten(1)[:, None]
+        drawn = torch.rand(5, count, generator=generator).to(pixels.device)
+        wiped = _rectangles(drawn, height, width, erase).flatten(1)[:, None]
         fill = pixels.float().mean((0, 2, 3)).round().to(torch.uint8)[:, None]
-        out = torch.where(wiped.to(device), fill, out)
+        out = torch.where(wiped, fill, out)
     return out.view(count, channels, height, width)
 
 
@@ -44,11 +44,9 @@ def _within(places: Tensor, size: int) -> Tensor:
     return (places >= 0) & (places < size)
 
 
-def _rectangles(
-    count: int, height: int, width: int, erase: float, generator: torch.Generator
-) -> Tensor:
-    """Bool [N, H, W]: a rectangle of each image, or nothing."""
-    chance, area, aspect, top, left = torch.rand(5, count, generator=generator)
+def _rectangles(drawn: Tensor, height: int, width: int, erase: float) -> Tensor:
+    """Bool [N, H, W]: a rectangle of each image, or nothing, of five numbers 0..1, [5, N]."""
+    chance, area, aspect, top, left = drawn
     area = (ERASED[0] + area * (ERASED[1] - ERASED[0])) * height * width
     ratio = ASPECT ** (2 * aspect - 1)
     tall = (area * ratio).sqrt().round().clamp(1, height)
@@ -57,7 +55,7 @@ def _rectangles(
         (top * (height - tall + 1)).floor(),
         (left * (width - wide + 1)).floor(),
     )
-    rows, columns = torch.arange(height), torch.arange(width)
+    rows, columns = (torch.arange(size, device=drawn.device) for size in (height, width))
     down = (rows >= first_row[:, None]) & (rows < (first_row + tall)[:, None])
     across = (columns >= first_column[:, None]) & (columns < (first_column + wide)[:, None])
     chosen = (chance < erase)[:, None, None]

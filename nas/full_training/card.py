@@ -28,7 +28,7 @@ def card_json(
     return {
         "name": name,
         "architecture": describe(job.candidate),
-        "job": job.to_json(),
+        "job": job.whole_json(),
         "recipe": asdict(job.recipe),
         "classes": list(description.classes),
         "params": total.params,

@@ -1,5 +1,6 @@
 """fit(): from a job to a trained network, going on from the last checkpoint where there is one."""
 
+import io
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,9 +10,11 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, WeightAveraging
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from nas.datasets import Dataset, Images, order
+from nas.files import replace_file
 from nas.full_training.job import Job
 from nas.full_training.module import Epoch, FullRun
 from nas.full_training.progress import TrainingProgress
@@ -19,8 +22,20 @@ from nas.full_training.record import CHECKPOINT
 from nas.model import Description, Model
 from nas.seeds import derive
 from nas.threads import threads
-from nas.training import has_batch_norm, initialize, quiet
+from nas.training import DivergedError, has_batch_norm, initialize, quiet
 from search_space.network import build
+
+
+class _Whole(TorchCheckpointIO):
+    """Checkpoints that are there whole or not at all, whatever the system's own directories are."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
+    ) -> None:
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        replace_file(Path(path), content.getvalue())
+
 
 VALIDATIONS = 20
 """How often the averaged weights are measured on the validation images, at most."""
@@ -85,7 +100,8 @@ def trainer_of(run: FullRun, callbacks: list[Callback], **more: Any) -> pl.Train
     """Lightning's Trainer as the job wants it, its weights averaged."""
     job = run.job
     average = WeightAveraging(
-        multi_avg_fn=get_ema_multi_avg_fn(job.ema_decay)  # type: ignore[no-untyped-call]
+        device=torch.device("cuda", 0) if torch.cuda.is_available() else None,
+        multi_avg_fn=get_ema_multi_avg_fn(job.ema_decay),  # type: ignore[no-untyped-call]
     )
     return pl.Trainer(
         accelerator="auto",
@@ -94,8 +110,9 @@ def trainer_of(run: FullRun, callbacks: list[Callback], **more: Any) -> pl.Train
         max_epochs=job.epochs,
         gradient_clip_val=None if has_batch_norm(run.network) else job.recipe.clip,
         callbacks=[average, *callbacks],
+        plugins=[_Whole()],
         reload_dataloaders_every_n_epochs=1,
-        check_val_every_n_epoch=max(1, job.epochs // VALIDATIONS),
+        check_val_every_n_epoch=-(-job.epochs // VALIDATIONS),
         num_sanity_val_steps=0,
         logger=False,
         enable_progress_bar=False,
@@ -122,7 +139,7 @@ def fit(
     """
     there = directory / CHECKPOINT
     if there.exists():
-        read_checkpoint(directory)
+        read_checkpoint(directory, job)
     with prepared(job), quiet():
         held_out = dataset.validation if job.validate else None
         run = run_of(job, description, training_images(job, dataset), held_out)
@@ -133,26 +150,32 @@ def fit(
         trainer.fit(run, ckpt_path=there if there.exists() else None, weights_only=True)
 
 
-def trained(directory: Path, description: Description) -> tuple[Model, list[Epoch]]:
-    """The averaged weights, and the learning curve, of a training that has come to its end."""
-    checkpoint = read_checkpoint(directory)
+def trained(directory: Path, job: Job, description: Description) -> tuple[Model, list[Epoch]]:
+    """The averaged weights, and the learning curve, of a job that has come to its end.
+
+    Raises DivergedError where weights aren't finite, ValueError where the checkpoint can't be read.
+    """
+    checkpoint = read_checkpoint(directory, job)
     network = build(
         description.candidate.architecture, description.channels, len(description.classes)
     )
     start = "network."
+    for name, value in checkpoint["state_dict"].items():
+        if not value.isfinite().all():
+            raise DivergedError(f"{name.removeprefix(start)} of the trained network is not finite")
     network.load_state_dict(
         {name.removeprefix(start): value for name, value in checkpoint["state_dict"].items()}
     )
     return Model(description, network.eval()), [Epoch(**epoch) for epoch in checkpoint["curve"]]
 
 
-def read_checkpoint(directory: Path) -> dict[str, Any]:
-    """The last checkpoint; ValueError where it can't be read. Nothing in it is executed."""
+def read_checkpoint(directory: Path, job: Job) -> dict[str, Any]:
+    """The job's last checkpoint; ValueError where that can't be read. Nothing in it is executed."""
     path = directory / CHECKPOINT
     try:
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        if not {"state_dict", "averaging_state", "curve"} <= checkpoint.keys():
-            raise ValueError("it is of no full training")
+        if not isinstance(checkpoint, dict) or checkpoint.get("job") != job.whole_json():
+            raise ValueError("it is of no training, or of another one")
     except Exception as error:  # torch has no error of its own for this
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(
@@ -165,10 +188,14 @@ def training_images(job: Job, dataset: Dataset) -> Images:
     """The job's training images: all of them, or as many as it has, drawn by its seed."""
     images = dataset.train
     if not job.validate:
-        images = Images(
-            torch.cat([dataset.train.pixels, dataset.validation.pixels]),
-            torch.cat([dataset.train.labels, dataset.validation.labels]),
-        )
+        splits = (dataset.train, dataset.validation)
+        pixels = [split.pixels for split in splits]
+        if pixels[0].stride(1) == 0:  # one gray plane, seen three times
+            gray = torch.cat([some[:, :1] for some in pixels])
+            together = gray.expand(-1, pixels[0].shape[1], -1, -1)
+        else:
+            together = torch.cat(pixels)
+        images = Images(together, torch.cat([split.labels for split in splits]))
     if job.train_size == len(images):
         return images
     chosen = order(len(images), job.train_size, derive(job.seed, "train size"))

@@ -1,7 +1,7 @@
 """What a full training is of: its recipe and everything else that its weights depend on."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from nas.settings import MAX_SEED, PRECISIONS
@@ -73,6 +73,11 @@ class Job(Record):
         check_range("threads", self.threads, 1, MOST_THREADS)
         check_range("seed", self.seed, 0, MAX_SEED)
 
+    def whole_json(self) -> dict[str, Any]:
+        """The JSON form with every default written out, which later versions may change."""
+        whole = {spec.name: getattr(self, spec.name) for spec in fields(self)}
+        return whole | {"candidate": self.candidate.to_json(), "recipe": asdict(self.recipe)}
+
     @property
     def batch_size(self) -> int:
         """Images in a batch: the recipe's, or all that there are."""
@@ -97,17 +102,15 @@ class Job(Record):
 
 def differences(before: Job, now: Job) -> list[str]:
     """One 'name: it has X, asked for is Y' for every field that differs."""
-    return _differences(before.to_json(), now.to_json())
+    return list(_differences(before.whole_json(), now.whole_json()))
 
 
-def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    return [
-        f"{name.replace('_', ' ')}: it has {_short(before.get(name))}, "
-        f"asked for is {_short(now.get(name))}"
-        for name in sorted(before.keys() | now.keys())
-        if before.get(name) != now.get(name)
-    ]
-
-
-def _short(value: Any) -> str:
-    return "the default" if value is None else "another" if isinstance(value, dict) else str(value)
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    for name, old in before.items():
+        new = now[name]
+        if name == "candidate" and old != new:
+            yield "network: it has another"
+        elif name == "recipe":
+            yield from _differences(old, new)
+        elif old != new:
+            yield f"{name.replace('_', ' ')}: it has {old}, asked for is {new}"

@@ -140,7 +140,8 @@ class FullRun(pl.LightningModule):
         )
 
     def on_save_checkpoint(self, checkpoint: dict[str, object]) -> None:
-        """The curve is kept beside the weights."""
+        """The job and the curve are kept beside the weights."""
+        checkpoint["job"] = self.job.whole_json()
         checkpoint["curve"] = [vars(epoch) for epoch in self.curve]
 
     def on_load_checkpoint(self, checkpoint: dict[str, list[dict[str, float]]]) -> None:

@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from nas.datasets import Dataset
-from nas.full_training.fit import VALIDATIONS, prepared, run_of, trainer_of, training_images
+from nas.full_training.fit import prepared, run_of, trainer_of, training_images
 from nas.full_training.job import EPOCHS, Job
 from nas.model import Description
 from nas.training import quiet
@@ -29,8 +30,9 @@ MARGIN = 0.95
 class _Stopwatch(Callback):
     """Notes when steps end; ends the training when there are enough."""
 
-    def __init__(self) -> None:
+    def __init__(self, check: Callable[[], None]) -> None:
         self.times: list[float] = []
+        self._check = check
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *batch: Any
@@ -40,21 +42,24 @@ class _Stopwatch(Callback):
             torch.cuda.synchronize()
         self.times.append(time.perf_counter())
         measured = self.times[WARM_UP:]
+        self._check()
         if len(measured) > WARM_UP and measured[-1] - measured[0] > SECONDS:
             trainer.should_stop = True
 
 
-def seconds_of_an_epoch(job: Job, description: Description, dataset: Dataset) -> float:
+def seconds_of_an_epoch(
+    job: Job, description: Description, dataset: Dataset, check: Callable[[], None]
+) -> float:
     """What an epoch takes on this machine as it is now, measuring on validation images included."""
-    watch = _Stopwatch()
+    watch = _Stopwatch(check)
     # A job of few steps: its schedule doesn't matter, and neither does where it gets.
     short = replace(job, epochs=1 + STEPS // job.steps_of_an_epoch)
     with prepared(short), quiet():
         run = run_of(short, description, training_images(short, dataset), None)
-        trainer_of(run, [watch], max_steps=STEPS, min_steps=1).fit(run)
+        trainer_of(run, [watch], max_steps=STEPS, enable_checkpointing=False).fit(run)
     steps = [after - before for before, after in zip(watch.times, watch.times[1:], strict=False)]
     step = statistics.median(steps[WARM_UP:] or steps or [0.0])
-    held_out = len(dataset.validation) / VALIDATIONS if job.validate else 0.0
+    held_out = len(dataset.validation) if job.validate else 0
     return step * (job.steps_of_an_epoch + FORWARD * held_out / job.batch_size)
 
 

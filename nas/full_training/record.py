@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,16 @@ from filelock import FileLock, Timeout
 
 from nas.files import replace_file
 from nas.full_training.job import Job, differences
-from nas.model import FILE
 
 JOB, CARD = "training.json", "card.json"
 WORDS, CURVES = "card.md", "curves.html"
 LOCK = ".lock"
 CHECKPOINT = "last.ckpt"
-FILES = (JOB, CARD, WORDS, CURVES, FILE, LOCK, CHECKPOINT)
-"""What a training writes into its directory."""
+TEMPORARY = re.compile(r"\.[\w.]+\.[0-9a-f]{32}$")
+"""A file that `replace_file` had not finished as its process was killed."""
+
+CARD_KEYS = {"name", "job", "test", "validation", "params", "flops", "seconds"}
+"""Without which a card can't be shown."""
 
 
 def check_place(directory: Path) -> None:
@@ -29,8 +32,10 @@ def check_place(directory: Path) -> None:
         if not above.is_dir():
             raise ValueError(f"out {directory} can't be made: {above} is a file")
         return
-    others = [path.name for path in directory.iterdir() if path.name not in FILES]
-    if others and not (directory / JOB).exists():
+    if (directory / JOB).exists():
+        return
+    others = [p.name for p in directory.iterdir() if p.name != LOCK and not TEMPORARY.match(p.name)]
+    if others:
         raise ValueError(
             f"out {directory} is not empty ({min(others)} is there) and is of no training; "
             "give another directory"
@@ -54,6 +59,9 @@ def claimed(directory: Path) -> Iterator[None]:
     except OSError as error:
         raise ValueError(f"out {directory} can't be written: {error.strerror or error}") from None
     try:
+        for path in directory.iterdir():
+            if TEMPORARY.match(path.name):
+                path.unlink(missing_ok=True)
         yield
     finally:
         lock.release()
@@ -76,7 +84,7 @@ def keep_job(directory: Path, job: Job) -> None:
     """Write the job into the claimed directory; ValueError where that has got another meanwhile."""
     before = read_job(directory)
     if before is None:
-        replace_file(directory / JOB, _text(job.to_json()))
+        replace_file(directory / JOB, _text(job.whole_json()))
     else:
         check_same(directory, before, job)
 
@@ -93,7 +101,7 @@ def check_same(directory: Path, before: Job, now: Job) -> None:
 def read_card(directory: Path) -> dict[str, Any] | None:
     """The model card, None where the training isn't finished; ValueError where it can't be read."""
     card = _read(directory / CARD)
-    if card is not None and not (isinstance(card, dict) and {"job", "test"} <= card.keys()):
+    if card is not None and not (isinstance(card, dict) and card.keys() >= CARD_KEYS):
         raise ValueError(f"{directory / CARD} is no model card; delete it to have it made anew")
     return card
 

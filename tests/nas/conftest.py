@@ -65,6 +65,7 @@ def make_model() -> MakeModel:
             (0.4, 0.3, 0.2)[:channels],
             found.name,
             found.digest,
+            held_out=True,
         )
         with torch.random.fork_rng([]):
             torch.manual_seed(0)

@@ -23,6 +23,9 @@ def test_every_line_works(nas_in: Callable[..., tuple[int, str, str]], tiny_toml
             continue
         for line in block.splitlines():
             program, command, *arguments = shlex.split(line)
+            if program.endswith("pip"):  # what export needs; the tests have it in their extra
+                assert arguments[-1] == ".[onnx]"
+                continue
             assert program == "nas"
             if command == "run":
                 arguments += ["--workers", "0", "--quiet"]

@@ -12,7 +12,7 @@ from torch import Tensor
 from nas.datasets import Dataset
 from nas.full_training.fit import fit, run_of, trained, training_images
 from nas.full_training.job import Job
-from nas.full_training.module import share_of_peak
+from nas.full_training.module import FullRun, share_of_peak
 from nas.full_training.pace import epochs_within, seconds_of_an_epoch
 from nas.full_training.progress import TrainingProgress
 from nas.model import Description
@@ -32,13 +32,14 @@ def fitted(description: Description, dataset: Dataset, tmp_path: Path) -> Fit:
 
     def fitted(job: Job, name: str = "out", stop: int | None = None) -> Weights:
         steps = count(1)
+        (tmp_path / name).mkdir(exist_ok=True)
 
         def check() -> None:
             if next(steps) == stop:
                 raise StoppedError
 
         fit(job, description, dataset, tmp_path / name, lambda progress: None, check)
-        return trained(tmp_path / name, description)[0].network.state_dict()
+        return trained(tmp_path / name, job, description)[0].network.state_dict()
 
     return fitted
 
@@ -50,17 +51,19 @@ def same(one: Weights, other: Weights) -> bool:
 def test_a_training_that_stopped_anywhere_ends_as_one_that_never_did(
     fitted: Fit, job: Job, description: Description, tmp_path: Path
 ) -> None:
+    job = replace(job, epochs=12)
+    assert job.ema_decay > 0.5
     whole = fitted(job, "whole")
     # of five steps an epoch: in the first, at its end, in the second, in the third, at the end
-    for stop in (3, 5, 8, 7, 10):
+    for stop in (3, 5, 8, 7, 50):
         with pytest.raises(StoppedError):
             fitted(job, "stopped", stop)
     assert same(fitted(job, "stopped"), whole)
     assert same(fitted(job, "stopped"), whole)  # nothing is left to do
-    curves = [trained(tmp_path / name, description)[1] for name in ("whole", "stopped")]
+    curves = [trained(tmp_path / name, job, description)[1] for name in ("whole", "stopped")]
     first, second = ([replace(epoch, seconds=0) for epoch in curve] for curve in curves)
     assert first == second
-    assert [epoch.number for epoch in first] == [1, 2, 3, 4]
+    assert [epoch.number for epoch in first] == list(range(1, 13))
     assert not same(fitted(replace(job, seed=2), "other"), whole)
 
 
@@ -71,6 +74,56 @@ def test_a_damaged_checkpoint_is_told(fitted: Fit, job: Job, tmp_path: Path) -> 
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(ValueError, match=r"checkpoint .*last\.ckpt can't be read .* delete it"):
         fitted(job)
+
+
+def test_another_jobs_checkpoint_is_not_taken(fitted: Fit, job: Job) -> None:
+    with pytest.raises(StoppedError):
+        fitted(job, stop=7)
+    with pytest.raises(ValueError, match="it is of no training, or of another one"):
+        fitted(replace(job, seed=2))
+
+
+def test_a_checkpoint_is_whole_wherever_the_systems_temporary_files_are(
+    fitted: Fit, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that dies while it writes one leaves the one before."""
+    with pytest.raises(StoppedError):
+        fitted(job, stop=7)
+    before = (tmp_path / "out" / "last.ckpt").read_bytes()
+
+    def die(*_: object) -> None:
+        raise StoppedError
+
+    monkeypatch.setattr("nas.files.os.fsync", die)
+    with pytest.raises(StoppedError):
+        fitted(job)
+    assert (tmp_path / "out" / "last.ckpt").read_bytes() == before
+
+
+def test_weights_are_averaged_as_they_should_be(
+    fitted: Fit, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The recurrence by hand, of the weights as they were after every step."""
+    job = replace(job, epochs=12)
+    seen: list[Weights] = []
+    step = FullRun.on_before_zero_grad
+
+    def keep(run: FullRun, optimizer: torch.optim.Optimizer) -> None:
+        seen.append({name: value.clone() for name, value in run.network.state_dict().items()})
+        step(run, optimizer)
+
+    monkeypatch.setattr(FullRun, "on_before_zero_grad", keep)
+    found = fitted(job)
+    assert len(seen) == job.steps
+    del seen[0]  # before the first step
+    name = next(name for name, value in found.items() if value.dim() == 4)
+    expected = seen[0][name]
+    for weights in seen[1:]:
+        expected = job.ema_decay * expected + (1 - job.ema_decay) * weights[name]
+    # the last step's weights are seen by nobody but the average
+    last = (found[name] - job.ema_decay * expected) / (1 - job.ema_decay)
+    assert (last - seen[-1][name]).abs().max() < 1e-2
+    assert (found[name] - seen[-1][name]).abs().max() > 1e-4
 
 
 def test_it_learns_and_reports(
@@ -84,7 +137,7 @@ def test_it_learns_and_reports(
     last = seen[-1]
     assert last.share() == "epoch 3/3, 0:00 left"
     assert "validation" in last.details()
-    model, curve = trained(tmp_path, description)
+    model, curve = trained(tmp_path, longer, description)
     pixels, labels = dataset.validation.pixels, dataset.validation.labels
     right = (model.probabilities(pixels).argmax(1) == labels).float().mean()
     assert right > 0.5
@@ -151,10 +204,16 @@ def test_the_average_looks_back_on_a_twentieth_of_a_short_training(job: Job) -> 
 
 
 def test_an_epoch_is_timed_without_leaving_a_trace(
-    job: Job, description: Description, dataset: Dataset
+    job: Job,
+    description: Description,
+    dataset: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     state = torch.random.get_rng_state()
-    seconds = seconds_of_an_epoch(job, description, dataset)
+    monkeypatch.chdir(tmp_path)
+    seconds = seconds_of_an_epoch(job, description, dataset, lambda: None)
+    assert not list(tmp_path.iterdir())
     assert 0 < seconds < 5
     assert torch.equal(torch.random.get_rng_state(), state)
 

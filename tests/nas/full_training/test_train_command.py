@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from nas.commands import train
-from nas.full_training.job import FullRecipe
+from nas.datasets import fashion
+from nas.full_training import fit as fitting
 from nas.full_training.record import claimed
 from nas.model import load_model
 
@@ -68,8 +68,8 @@ def test_the_test_images_are_read_once_at_the_end(
         read.append(Path("model/model.safetensors").exists())
         return loaded(*arguments)
 
-    loaded = train.load_test
-    monkeypatch.setattr(train, "load_test", load_test)
+    loaded = fashion.load_test
+    monkeypatch.setattr(fashion, "load_test", load_test)
     command = ("train", network, "--epochs", "1", "--validate", "--out", "model", *SMALL)
     code, output, _ = nas_in(*command)
     assert code == 0
@@ -100,13 +100,28 @@ def test_the_best_trial_and_the_whole_front(trials: Run) -> None:
 def test_a_network_that_diverges_does_not_end_the_front(
     trials: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train, "FullRecipe", partial(FullRecipe, learning_rate=1e30))
-    code, output, errors = trials("train", "--front", "--epochs", "1", *SMALL[2:])
+    members = json.loads(trials("pareto", "--json")[1])["front"]
+    first = f"inception-front/trial-{members[0]['trial']}"
+
+    made = count()
+
+    def weights(network: torch.nn.Module) -> None:
+        initialize(network)
+        if next(made) % len(members) == 0:
+            torch.nn.init.constant_(next(network.parameters()), float("nan"))
+
+    initialize = fitting.initialize
+    monkeypatch.setattr(fitting, "initialize", weights)
+    options = ("--front", "--epochs", "1", *SMALL[2:])
+    code, _, errors = trials("train", *options)
     assert code == 1
-    assert "failed: inception-front/trial-" in errors
-    assert "the training loss is" in errors
+    assert f"failed: {first}: the training loss is nan in epoch 1" in errors
     assert "Traceback" not in errors
-    assert not list(Path("inception-front").rglob("card.json")) or "trained to the end" in output
+    for member in members[1:]:
+        assert Path(f"inception-front/trial-{member['trial']}/card.json").exists()
+    assert not Path(first, "card.json").exists()
+    found = json.loads(trials("train", *options, "--json")[1])
+    assert [bool(one["card"]) for one in found] == [one["directory"] != first for one in found]
 
 
 def test_killed_it_goes_on_to_the_same_weights(nas: str, nas_in: Run, network: str) -> None:
@@ -156,6 +171,8 @@ def test_a_signal_stops_it_in_order(nas: str, network: str, tmp_path: Path) -> N
         (("inception-28", "--time-limit", "soon"), "time limit is 'soon'; give a time"),
         (("inception-28", "--precision", "fp8"), "precision is 'fp8'; choose one of: auto"),
         (("inception-28", "--seed", "-1"), "seed is -1; it must be"),
+        (("inception-28", "--channels", "0"), "channels is 0; choose one of: 1, 3"),
+        (("inception-28", "--resolution", "0"), "resolution is 0; it must be"),
         (("inception-28", "--channels", "2"), "channels is 2; choose one of: 1, 3"),
         (("inception-28", "--resolution", "5000"), "resolution is 5000; it must be"),
         (("inception-28", "--dataset", "imagenet"), "dataset is 'imagenet'; choose one of"),
@@ -163,6 +180,7 @@ def test_a_signal_stops_it_in_order(nas: str, network: str, tmp_path: Path) -> N
         (("inception-28", "--out", "file"), "out file is a file; give a directory"),
         (("inception-28", "--out", "file/below"), "file is a file"),
         (("inception-28", "--out", "full"), "out full is not empty (thesis.txt is there)"),
+        (("inception-28", "--out", "model"), "out model is not empty (last.ckpt is there)"),
         (("inception-28", "--out", "strange"), "describes no training"),
         (("inception-28", "--out", "broken"), "is not JSON"),
     ],
@@ -173,6 +191,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     Path("file").write_text("kept")
     for name, file, text in (
         ("full", "thesis.txt", "years of work"),
+        ("model", "last.ckpt", "of something else"),
         ("strange", "training.json", "{}"),
         ("broken", "training.json", "{"),
     ):
@@ -192,13 +211,59 @@ def tree() -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in files}
 
 
+def test_what_is_left_out_is_as_it_was_and_rests_of_a_kill_do_not_matter(
+    nas_in: Run, network: str
+) -> None:
+    Path("model").mkdir()
+    rest = Path(f"model/.training.json.{'0' * 32}")
+    rest.touch()
+    command = ("train", network, "--epochs", "2", "--seed", "3", "--out", "model", *SMALL)
+    assert nas_in(*command)[0] == 0
+    assert not rest.exists()
+    card = Path("model/card.json")
+    before = card.read_bytes()
+    card.unlink()  # as if killed before it
+    assert nas_in("train", network, "--out", "model")[0] == 0
+    one, other = (json.loads(text) for text in (before, card.read_bytes()))
+    assert one["job"] == other["job"]
+    assert one["test"] == other["test"]
+    Path("model/model.safetensors").unlink()
+    card.unlink()  # as if killed between checkpoint and model
+    assert nas_in("train", network, "--out", "model")[0] == 0
+    assert json.loads(card.read_bytes())["test"] == one["test"]
+
+
+def test_a_training_that_was_begun_keeps_its_epochs(nas_in: Run, network: str) -> None:
+    command = ("train", network, "--out", "model", *SMALL)
+    assert nas_in(*command, "--epochs", "2")[0] == 0
+    code, _, errors = nas_in(*command, "--time-limit", "5m")
+    assert code == 0
+    assert "time limit: begun before with 2 epochs, and kept so" in errors
+    assert nas_in(*command, "--time-limit", "5m", "--epochs", "1")[0] == 2
+
+
+def test_validation_images_that_were_trained_on_say_nothing(nas_in: Run, network: str) -> None:
+    for out, option in (("all", "--no-validate"), ("held", "--validate")):
+        command = ("train", network, "--epochs", "1", "--out", out, option, *SMALL)
+        assert nas_in(*command)[0] == 0
+    code, _, errors = nas_in("evaluate", "all", "--validation")
+    assert code == 2
+    assert "the model was trained on its validation images too" in errors
+    code, output, _ = nas_in("evaluate", "held", "--validation", "--json")
+    assert code == 0
+    assert (
+        json.loads(output)["accuracy"]
+        == json.loads(Path("held/card.json").read_text())["validation"]["accuracy"]
+    )
+
+
 def test_another_training_in_the_same_place_is_refused(nas_in: Run, network: str) -> None:
     command = ("train", network, "--epochs", "1", "--out", "model", *SMALL)
     assert nas_in(*command)[0] == 0
     before = tree()
     code, _, errors = nas_in(*command[:-6], "--epochs", "3", "--seed", "4", *SMALL)
     assert code == 2
-    assert "epochs: it has 1, asked for is 3; seed: it has the default, asked for is 4" in errors
+    assert "epochs: it has 1, asked for is 3; seed: it has 0, asked for is 4" in errors
     assert tree() == before
 
 
