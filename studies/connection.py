@@ -1,6 +1,7 @@
 """How a database is connected to: options by its kind, a server that is away, failures in words."""
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +27,9 @@ WAYS_OUT = {
     "authentication failed": "give the right password in the URL, PGPASSWORD or ~/.pgpass",
     "no password supplied": "give the password in the URL, PGPASSWORD or ~/.pgpass",
     "does not exist": "make it first, with createdb or createuser",
+    "too many clients": "close some of its connections",
+    "connection failed": "start that server, or mend the URL",
+    "failed to resolve host": "mend the URL",
 }
 """What to do about a failure, by a part of its words; ``KEPT`` where there is no more to say."""
 
@@ -41,7 +45,7 @@ class ConnectionLostError(StoreError):
 def shown(url: sa.URL) -> str:
     """The URL without its secrets: the password, and whatever its query holds."""
     hidden = url.set(query=dict.fromkeys(url.query, "***"))
-    return hidden.render_as_string(hide_password=True)
+    return hidden.render_as_string(hide_password=True).replace("%2A", "*")
 
 
 def parse(url: str) -> sa.URL:
@@ -63,6 +67,19 @@ def parse(url: str) -> sa.URL:
     except ImportError as error:
         raise StoreError(_no_driver(parsed, error)) from None
     return parsed
+
+
+def to_read(url: sa.URL) -> sa.URL:
+    """The same database; on SQLite it can be opened where nothing can be written.
+
+    That needs files beside it otherwise. Only where there is none, so that all is in the one file.
+    """
+    path = Path(url.database or "").absolute()
+    beside = path.with_name(f"{path.name}-wal")
+    if url.get_backend_name() != "sqlite" or os.access(path.parent, os.W_OK) or beside.exists():
+        return url
+    query = {"mode": "ro", "immutable": "1", "uri": "true"}
+    return url.set(database=path.as_uri(), query=query)
 
 
 def _no_driver(url: sa.URL, error: Exception) -> str:

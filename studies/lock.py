@@ -112,9 +112,9 @@ def holders(store: Store) -> dict[str, Holder]:
             return {}
         found = {}
         for row in connection.execute(sa.select(DRIVERS, sa.func.now().label("now"))):
-            fields = dict(row._mapping)
-            silent = fields.pop("now").replace(tzinfo=None) - row.beat
-            found[fields.pop("study")] = Holder(**fields, silent=silent.total_seconds())
+            study, *fields, now = row
+            silent = now.replace(tzinfo=None) - row.beat
+            found[study] = Holder._make([*fields, silent.total_seconds()])
         return found
 
 

@@ -23,6 +23,7 @@ from studies.connection import (
     line,
     parse,
     shown,
+    to_read,
     tune,
 )
 from studies.connection import StoreError as StoreError
@@ -44,14 +45,15 @@ class Store:
     survives the death of the process.
     """
 
-    def __init__(self, url: sa.URL) -> None:
+    def __init__(self, url: sa.URL, create: bool = True) -> None:
         self.url = url
+        self._opened = url if create else to_read(url)
         self.shown = shown(url)
         self.patience: Patience | None = None
         """Set while a driver runs: a server that is away is waited for."""
         self.fence: Callable[[sa.Connection], None] | None = None
         """Set while a driver runs: raises in a transaction that has written without the lock."""
-        self.engine = sa.create_engine(url, **engine_options(url))
+        self.engine = sa.create_engine(self._opened, **engine_options(url))
         self._tune(self.engine)
         self._storage: optuna.storages.RDBStorage | None = None
 
@@ -61,6 +63,12 @@ class Store:
                 self.fence(connection)
 
         tune(engine, lambda: self.patience, written)
+
+    def close(self) -> None:
+        """Let go of every connection; of an SQLite database one file is left then."""
+        self.engine.dispose()
+        if self._storage is not None:
+            self._storage.engine.dispose()
 
     def guard(self) -> contextlib.AbstractContextManager[None]:
         """Turn a failure of the database, ours or inside Optuna, into one StoreError."""
@@ -194,7 +202,7 @@ class Store:
         for left in reversed(range(3)):
             try:
                 return optuna.storages.RDBStorage(
-                    self.url.render_as_string(hide_password=False),
+                    self._opened.render_as_string(hide_password=False),
                     engine_kwargs=engine_options(self.url),
                 )
             except RuntimeError as error:  # its tables are of another version of Optuna
@@ -267,17 +275,21 @@ def open_store(url: str, create: bool = False) -> Store:
     parsed = parse(url)
     if parsed.get_backend_name() == "sqlite":
         check_file(parsed, create)
-    store = Store(parsed)
+    store = Store(parsed, create)
     if create and not store.exists():
         return store
-    version = store.schema_version()
-    if version is not None and version > VERSION:
-        raise StoreError(
-            f"storage {store.shown} has schema version {version}, this program knows up to "
-            f"{VERSION}; upgrade inception-nas, or give another --storage"
-        )
-    if version is None and not create:
-        raise StoreError(f"storage {store.shown} holds no studies; `nas run` makes one")
+    try:
+        version = store.schema_version()
+        if version is not None and version > VERSION:
+            raise StoreError(
+                f"storage {store.shown} has schema version {version}, this program knows up to "
+                f"{VERSION}; upgrade inception-nas, or give another --storage"
+            )
+        if version is None and not create:
+            raise StoreError(f"storage {store.shown} holds no studies; `nas run` makes one")
+    except StoreError:
+        store.close()
+        raise
     return store
 
 

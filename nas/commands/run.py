@@ -1,12 +1,12 @@
 """The command `nas run`: from what was asked, to a study brought to its trials and shown."""
 
+import contextlib
 import json
 import os
 import shlex
 import sys
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -79,7 +79,17 @@ def run_command(asked: Asked, quiet: bool, as_json: bool) -> None:
     Ends the process with 128 + the signal's number if a signal stopped it.
     """
     name = study_name(asked.study)
-    store = open_store(asked.storage, create=True)
+    with contextlib.closing(open_store(asked.storage, create=True)) as store:
+        stopped = _run(asked, name, store, quiet, as_json)
+    if stopped:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Not sys.exit: what is left of a cluster that was killed could keep the process waiting.
+        os._exit(128 + stopped)
+
+
+def _run(asked: Asked, name: str, store: Store, quiet: bool, as_json: bool) -> int:
+    """The number of the signal that stopped the search, or 0."""
     stored = _stored(store, name)
     settings = settings_of(asked, stored)
     check_range("trials", asked.trials, *TRIALS)
@@ -106,10 +116,7 @@ def run_command(asked: Asked, quiet: bool, as_json: bool) -> None:
             f"stopped: {kept} of {asked.trials} trials are kept; the same command continues",
             file=sys.stderr,
         )
-        sys.stdout.flush()
-        sys.stderr.flush()
-        # Not sys.exit: what is left of a cluster that was killed could keep the process waiting.
-        os._exit(128 + stopped)
+    return stopped
 
 
 def _stored(store: Store, name: str) -> Settings | None:
@@ -192,7 +199,7 @@ class _Bench(NamedTuple):
     """
 
     directory: str
-    workers: "Callable[[], AbstractContextManager[Workers]]"
+    workers: "Callable[[], contextlib.AbstractContextManager[Workers]]"
     words: Callable[[], str] | None = None
 
 
@@ -226,7 +233,7 @@ def _replayed(settings: Settings, table: Path, name: str, asked: Asked) -> tuple
     words = [f"{b:,} images: {replay.quality[b].words()}" for b in settings.budgets]
     return settings, _Bench(
         "",
-        lambda: nullcontext(workers),
+        lambda: contextlib.nullcontext(workers),
         lambda: (
             f"replay of {table}: {'; '.join(words)}; {clock(workers.clock)} simulated on "
             f"{workers.slots} workers"

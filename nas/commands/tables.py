@@ -99,7 +99,9 @@ def print_studies(
     for name in ("done", "pruned", "failed", "left", "front", "hypervolume"):
         table.add_column(name, justify="right")
     table.add_column("begun")
-    table.add_column("run by", overflow="fold")
+    run = any(driver for *_, driver in studies)
+    if run:
+        table.add_column("run by", overflow="fold")
     for results, row, driver in studies:
         states = [results.states.get(s, 0) for s in ("complete", "pruned", "fail", "running")]
         table.add_row(
@@ -109,7 +111,7 @@ def print_studies(
             str(len(results.front())),
             f"{results.hypervolume():.3f}",
             f"{row['created']:%Y-%m-%d}",
-            Text(f"{driver.pid} on {driver.host}" if driver else ""),
+            *([Text(f"{driver.pid} on {driver.host}" if driver else "")] if run else []),
         )
     Console().print(table)
 
