@@ -195,8 +195,13 @@ def tune(
         connection.commit()
 
     def failed(context: Any) -> None:
-        if context.is_disconnect and not context.is_pre_ping:
-            raise ConnectionLostError(failure(url, context.original_exception))
+        if context.is_pre_ping:
+            return
+        error = context.original_exception
+        # A server that is going down says so before the connection is seen to be closed.
+        context.is_disconnect |= str(getattr(error, "sqlstate", None)).startswith(("57P", "08"))
+        if context.is_disconnect or context.connection is None:
+            raise ConnectionLostError(failure(url, error))
 
     def executed(connection: sa.Connection, _cursor: Any, statement: str, *_more: Any) -> None:
         if statement.startswith(("INSERT", "UPDATE", "DELETE")):

@@ -286,10 +286,10 @@ def _search(
                 return _searched(
                     settings, store, name, Until(asked.trials, rest), bench, quiet, held
                 )
-            except ConnectionLostError as lost:
+            except ConnectionLostError:
                 if not left:
                     raise
-                say(f"{lost} (done here: going on from what is kept)")
+                say(f"storage {store.shown} broke off: going on from what is kept")
         raise AssertionError
 
 

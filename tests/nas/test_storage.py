@@ -74,16 +74,16 @@ def test_a_full_disk_is_said_and_the_study_goes_on_once_there_is_room(run: Run, 
     with ballast.open("wb", 0) as file:
         while free := shutil.disk_usage(disk).free:
             file.write(bytes(free))
-    words = one_line(run(*where, "--trials", "60"))
+    words = one_line(run(*where, "--trials", "20"))
     assert f"storage sqlite:///{path} failed: " in words
     assert "full" in words
     assert "run the same command again" in words
     os.truncate(ballast, ballast.stat().st_size - 2**16)  # SQLite needs a little for reading
     assert sound(path)
     ballast.unlink()
-    assert run(*where, "--trials", "60")[0] == 0
+    assert run(*where, "--trials", "20")[0] == 0
     after = trials(path)
-    assert [trial.number for trial in after] == list(range(60))
+    assert [trial.number for trial in after] == list(range(20))
     assert {trial.state.name for trial in after} == {"COMPLETE"}
     assert after[:3] == kept
     assert sound(path)
@@ -183,13 +183,13 @@ def test_a_dashboard_may_read_throughout_a_run(run: Run) -> None:
     )
     assert reader.stdout
     assert int(reader.stdout.readline()) == 1
-    assert run(*where, "--trials", "40")[0] == 0
+    assert run(*where, "--trials", "25")[0] == 0
     time.sleep(0.5)
     assert reader.poll() is None
     reader.terminate()
     out, err = reader.communicate()
     seen = [int(number) for number in out.split()]
-    assert seen[-1] == 40
+    assert seen[-1] == 25
     assert len(set(seen)) > 2, "the run was over before it was read"
     assert err == ""
 
@@ -232,7 +232,7 @@ def test_a_lock_taken_over_in_a_run_ends_it_with_nothing_more_written(
     count: list[int] = []
     thread = threading.Thread(target=steal)
     thread.start()
-    words = one_line(run("--trials", "2000"))
+    words = one_line(run("--trials", "500"))
     thread.join()
     assert "was taken over by process 5 on elsewhere while this process was silent" in words
     assert len(trials(Path("nas.db"))) == count[0]
