@@ -137,6 +137,7 @@ def test_a_server_that_stops_in_a_run_is_waited_for(
     assert facts(stopped) == whole
 
 
+@pytest.mark.slow
 def test_a_server_that_stays_away_ends_the_run_and_the_same_command_continues(
     nas_in: Run,
     server: Any,
