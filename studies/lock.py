@@ -133,10 +133,11 @@ def only_driver(store: Store, study: str) -> Iterator[Callable[[], None]]:
             own.create_tables()
         token = _taken(own, study)
 
+        query = sa.select(DRIVERS.c.token, DRIVERS.c.pid, DRIVERS.c.host)
+        # Shared, so that on a server nobody takes the lock over before the transaction ends.
+        query = query.where(DRIVERS.c.study == study).with_for_update(read=True)
+
         def fence(connection: sa.Connection) -> None:
-            # Shared, so that on a server nobody takes the lock over before this transaction ends.
-            query = sa.select(DRIVERS.c.token, DRIVERS.c.pid, DRIVERS.c.host)
-            query = query.where(DRIVERS.c.study == study).with_for_update(read=True)
             row = connection.execute(query).first()
             if row is None or row.token != token:
                 raise _lost(study, None if row is None else f"process {row.pid} on {row.host}")

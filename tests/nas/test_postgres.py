@@ -183,7 +183,7 @@ def test_connections_cut_at_random_lose_and_double_nothing(
         nonlocal cuts
         while begun(cut) < 3:
             time.sleep(0.02)
-        while cuts < trials // 3 and not done.wait(0.7):
+        while cuts < min(60, trials // 3) and not done.wait(0.7):
             server.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
