@@ -207,7 +207,7 @@ def test_another_container_of_this_machine_is_another_machine(store: Store) -> N
     refusal(store)
 
 
-@pytest.mark.parametrize("silent", [61, 86400, -61, -86400])
+@pytest.mark.parametrize("silent", [61, 86400, -120, -86400])
 def test_a_machine_that_stays_silent_is_replaced_whatever_the_clocks_say(
     store: Store, silent: float
 ) -> None:
@@ -216,7 +216,7 @@ def test_a_machine_that_stays_silent_is_replaced_whatever_the_clocks_say(
         assert holder(store).host == socket.gethostname()
 
 
-@pytest.mark.parametrize("silent", [0, 50, -50])
+@pytest.mark.parametrize("silent", [0, 30, -50])
 def test_a_machine_that_was_just_heard_is_not(
     store: Store, silent: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
