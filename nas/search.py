@@ -47,6 +47,30 @@ class Until:
     seconds: float | None = None
 
 
+def check_study(store: Store, name: str, settings: Settings) -> bool:
+    """Whether there is a study of that name; StoreError if it is about something else."""
+    if name not in store.study_names():
+        if store.exists() and store.has_foreign_study(name):
+            raise StoreError(
+                f"study {name!r} in {store.shown} was not made by this tool; give another --study"
+            )
+        return False
+    known = store.study(name)
+    # What an earlier version stored, in this version's words.
+    stored = Settings.from_json(known["settings"]).to_json()
+    if "warm_start" not in known["settings"]:  # then it began cold, whatever is asked for now
+        settings = replace(settings, warm_start=False)
+    differing = differences(stored, settings.to_json())
+    now = {name: versions().get(name) for name in known["versions"]}
+    differing += differences(known["versions"], now, "version of ")
+    if differing:
+        raise StoreError(
+            f"study {name!r} was made with other settings: {'; '.join(differing)}; "
+            "run with the study's settings, or give another --study"
+        )
+    return True
+
+
 def open_study(store: Store, name: str, settings: Settings) -> optuna.Study:
     """The study of that name, made if it isn't there; StoreError if it is about something else.
 
@@ -54,31 +78,13 @@ def open_study(store: Store, name: str, settings: Settings) -> optuna.Study:
     """
     optuna.logging.set_verbosity(logging.ERROR)
     axes = tuple(OBJECTIVES[objective].axis for objective in settings.objectives)
-    begun = name in store.study_names()
+    begun = check_study(store, name, settings)
     if begun:
         earlier = load_earlier(store, name)
     else:
         earlier = find_earlier(store, settings.to_json()) if settings.warm_start else []
     sampler = seeded(settings, earlier)
-    if begun:
-        known = store.study(name)
-        # What an earlier version stored, in this version's words.
-        stored = Settings.from_json(known["settings"]).to_json()
-        if "warm_start" not in known["settings"]:  # then it began cold, whatever is asked for now
-            settings = replace(settings, warm_start=False)
-        differing = differences(stored, settings.to_json())
-        now = {name: versions().get(name) for name in known["versions"]}
-        differing += differences(known["versions"], now, "version of ")
-        if differing:
-            raise StoreError(
-                f"study {name!r} was made with other settings: {'; '.join(differing)}; "
-                "run with the study's settings, or give another --study"
-            )
-    else:
-        if store.has_foreign_study(name):
-            raise StoreError(
-                f"study {name!r} in {store.shown} was not made by this tool; give another --study"
-            )
+    if not begun:
         store.add_study(name, settings.to_json(), axes, versions(), earlier)
     with store.guard():
         study = optuna.create_study(

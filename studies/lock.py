@@ -1,53 +1,225 @@
-"""One driver a study: a lock beside an SQLite file, which a process that dies lets go of."""
+"""One driver a study: a row in the database with a heartbeat, taken over from a dead driver."""
 
 import contextlib
-import fcntl
-import hashlib
 import os
-from collections.abc import Iterator
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
+import sqlalchemy as sa
+
+from studies.schema import DRIVERS, VERSION
 from studies.store import Store, StoreError
+
+BEAT_SECONDS = 10.0
+STALE_SECONDS = 60.0
+"""A driver of another machine that has been silent for so long may be dead."""
+WATCH_SECONDS = 15.0
+"""How long it must go on being silent, watched: clocks may have been set."""
+
+
+class Holder(NamedTuple):
+    """The driver that a study's lock names; times in UTC, ``silent`` seconds since its heartbeat.
+
+    The clock is the database's; ``silent`` is negative where that was set back.
+    """
+
+    token: str
+    host: str
+    machine: str
+    pid: int
+    started: int
+    since: datetime
+    beat: datetime
+    beats: int
+    silent: float
+
+    def here(self) -> bool:
+        """Whether its process can be looked for from this one."""
+        return bool(self.machine) and (self.host, self.machine) == (socket.gethostname(), machine())
+
+    def gone(self) -> bool:
+        """Whether its process can be seen to be gone."""
+        return self.here() and not alive(self.pid, self.started)
+
+    def runs(self) -> bool:
+        """Whether it may be running, as far as is known without watching it."""
+        if self.here():
+            return alive(self.pid, self.started)
+        return abs(self.silent) <= STALE_SECONDS
+
+    def words(self) -> str:
+        """Who it is, since when, and when it was last heard of."""
+        return (
+            f"process {self.pid} on {self.host} since {self.since:%Y-%m-%d %H:%M:%S} UTC "
+            f"(last heartbeat {max(0.0, self.silent):.0f} s ago)"
+        )
+
+    def to_json(self) -> dict[str, str | int]:
+        """The same as JSON data."""
+        since, beat = (f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in (self.since, self.beat))
+        return {"host": self.host, "pid": self.pid, "since": since, "heartbeat": beat}
+
+
+def machine() -> str:
+    """Where process numbers mean the same: this boot of this machine, and the container in it.
+
+    Empty where that can't be known, which equals no other place.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return ""
+
+
+def start(pid: int) -> int | None:
+    """Clock ticks from the machine's start to that process's; None if it is gone or hidden."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+def alive(pid: int, started: int) -> bool:
+    """Whether the process of that number on this machine is the one that started then."""
+    if (found := start(pid)) is not None:
+        return found == started
+    try:
+        os.kill(pid, 0)
+    except PermissionError:  # another user's, which /proc may hide
+        return True
+    except ProcessLookupError:
+        pass
+    return False
+
+
+def find_holder(store: Store, study: str) -> Holder | None:
+    """Who holds that study's lock, dead or alive."""
+    return holders(store).get(study)
+
+
+def holders(store: Store) -> dict[str, Holder]:
+    """Who holds the locks of a database's studies, dead or alive; none before version 3."""
+    with store.transaction() as connection:
+        if not sa.inspect(connection).has_table(DRIVERS.name):
+            return {}
+        found = {}
+        for row in connection.execute(sa.select(DRIVERS, sa.func.now().label("now"))):
+            study, *fields, now = row
+            silent = now.replace(tzinfo=None) - row.beat
+            found[study] = Holder._make([*fields, silent.total_seconds()])
+        return found
 
 
 @contextlib.contextmanager
-def only_driver(store: Store, study: str) -> Iterator[None]:
-    """Held while a driver runs that study; StoreError where another process does.
+def only_driver(store: Store, study: str) -> Iterator[Callable[[], None]]:
+    """Held while a driver runs that study; StoreError where another one does.
 
-    Two drivers would train each other's trials. Only for SQLite, whose file is on this machine.
+    Two drivers would train each other's trials. Gives a function that raises StoreError once the
+    lock is lost, as it may be while the machine sleeps. From then on, whoever asks, no statement
+    on this store is kept: each transaction that writes looks at the lock before it ends.
     """
-    if store.url.get_backend_name() != "sqlite":
-        yield
-        return
-    # Beside the database, not the database itself: SQLite would lose its own locks on it.
-    digest = hashlib.sha256(study.encode()).hexdigest()[:8]
-    path = Path(f"{store.url.database}-{digest}.lock")
-    file = _locked(path)
-    if file is None:
-        raise StoreError(
-            f"study {study!r} is being run by another process; wait for it, or give another --study"
-        )
+    own = Store(store.url)  # whose connections don't wait for a server that is away
+    lost, stop = threading.Event(), threading.Event()
     try:
-        yield
+        if own.schema_version() != VERSION:
+            own.create_tables()
+        token = _taken(own, study)
+
+        query = sa.select(DRIVERS.c.token, DRIVERS.c.pid, DRIVERS.c.host)
+        # Shared, so that on a server nobody takes the lock over before the transaction ends.
+        query = query.where(DRIVERS.c.study == study).with_for_update(read=True)
+
+        def fence(connection: sa.Connection) -> None:
+            row = connection.execute(query).first()
+            if row is None or row.token != token:
+                raise _lost(study, None if row is None else f"process {row.pid} on {row.host}")
+
+        def check() -> None:
+            if lost.is_set():
+                with store.transaction() as connection:
+                    fence(connection)
+
+        heart = threading.Thread(
+            target=_beat, args=(own, study, token, stop, lost), name="heartbeat", daemon=True
+        )
+        store.fence = fence
+        heart.start()
+        try:
+            yield check
+        finally:
+            store.fence = None
+            stop.set()
+            heart.join(1)
+            with contextlib.suppress(StoreError), own.transaction() as connection:
+                mine = (DRIVERS.c.study == study) & (DRIVERS.c.token == token)
+                connection.execute(sa.delete(DRIVERS).where(mine))
     finally:
-        path.unlink(missing_ok=True)
-        os.close(file)
+        own.engine.dispose()
 
 
-def _locked(path: Path) -> int | None:
-    """The locked file's descriptor; None where another process holds the lock."""
+def _lost(study: str, to: str | None) -> StoreError:
+    taken = f"was taken over by {to}" if to else "has lost its lock in the database"
+    return StoreError(
+        f"study {study!r} {taken} while this process was silent; this one stops and writes "
+        "nothing more: when the other has ended, the same command continues"
+    )
+
+
+def _taken(store: Store, study: str) -> str:
+    """The token of the lock, which is this process's now; StoreError where it is another's."""
+    token = secrets.token_hex(16)
+    mine = {
+        "token": token,
+        "host": socket.gethostname(),
+        "machine": machine(),
+        "pid": os.getpid(),
+        "started": start(os.getpid()) or 0,
+        "since": sa.func.now(),
+        "beat": sa.func.now(),
+        "beats": 0,
+    }
+    watched: tuple[str, int] | None = None
     while True:
-        try:
-            file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise StoreError(f"lock {path} can't be written: {error.strerror}") from None
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(file)
-            return None
-        # The holder before may have unlinked the file between our two calls.
-        with contextlib.suppress(FileNotFoundError):
-            if os.fstat(file).st_ino == path.stat().st_ino:
-                return file
-        os.close(file)
+        holder = find_holder(store, study)
+        if holder is None:
+            if store.insert_once(DRIVERS, {"study": study, **mine}):
+                return token
+        elif holder.gone() or (holder.token, holder.beats) == watched:
+            # Compare and swap: of several that see the same dead holder, one replaces it.
+            with store.transaction() as connection:
+                same = (DRIVERS.c.token == holder.token) & (DRIVERS.c.beats == holder.beats)
+                query = sa.update(DRIVERS).where((DRIVERS.c.study == study) & same)
+                if connection.execute(query.values(mine)).rowcount:
+                    return token
+        elif watched is None and not holder.runs():
+            time.sleep(WATCH_SECONDS)
+            watched = holder.token, holder.beats
+        else:
+            raise StoreError(
+                f"study {study!r} is being run by {holder.words()}; wait for it or stop it, or "
+                f"give another --study (a dead driver is replaced: at once on its own machine, "
+                f"elsewhere {STALE_SECONDS:.0f} s after its last heartbeat)"
+            )
+
+
+def _beat(
+    store: Store, study: str, token: str, stop: threading.Event, lost: threading.Event
+) -> None:
+    """The heartbeat, until ``stop``; ``lost`` is set once the lock is somebody else's."""
+    mine = (DRIVERS.c.study == study) & (DRIVERS.c.token == token)
+    query = sa.update(DRIVERS).where(mine)
+    while not stop.wait(BEAT_SECONDS):
+        # Where the storage fails the driver will say so itself; here it is tried again.
+        with contextlib.suppress(Exception), store.transaction() as connection:
+            values = {"beat": sa.func.now(), "beats": DRIVERS.c.beats + 1}
+            if not connection.execute(query.values(values)).rowcount:
+                lost.set()
+                return

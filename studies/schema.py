@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Column,
     DateTime,
     Double,
@@ -14,10 +15,11 @@ from sqlalchemy import (
     func,
 )
 
-VERSION = 2
+VERSION = 3
 """Raised with every change of a table. A database of a newer version is refused.
 
-An older one is read as it is, and upgraded when a study is added. Version 2 added ``EARLIER``.
+An older one is read as it is, and upgraded when a study is run. Version 2 added ``EARLIER``,
+version 3 ``DRIVERS``.
 """
 
 METADATA = MetaData()
@@ -76,3 +78,23 @@ EARLIER = Table(
     Column("accuracy", Double, nullable=False),
 )
 """What a study knows of those before it, since it began: accuracies of their candidates."""
+
+DRIVERS = Table(
+    "nas_drivers",
+    METADATA,
+    Column("study", String(255), primary_key=True),
+    Column("token", String(32), nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("machine", String(255), nullable=False),
+    Column("pid", BigInteger, nullable=False),
+    Column("started", BigInteger, nullable=False),
+    Column("since", DateTime, nullable=False),
+    Column("beat", DateTime, nullable=False),
+    Column("beats", BigInteger, nullable=False),
+)
+"""Who runs a study now, one row each: ``token`` is drawn anew by each driver.
+
+``machine`` and ``started`` tell a process from others of its number: where such numbers count, and
+clock ticks from that machine's start to the process's. ``beat`` is the last heartbeat, in UTC by
+the database's clock; ``beats`` how many there were.
+"""

@@ -4,7 +4,8 @@ import contextlib
 import difflib
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,20 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy import exc
 
+from studies.connection import (
+    BUSY_SECONDS,
+    ConnectionLostError,
+    Patience,
+    check_file,
+    engine_options,
+    in_words,
+    line,
+    parse,
+    shown,
+    to_read,
+    tune,
+)
+from studies.connection import StoreError as StoreError
 from studies.pareto import Axis
 from studies.schema import CANDIDATES, EARLIER, EVALUATIONS, METADATA, SCHEMA, STUDIES, VERSION
 
@@ -20,14 +35,7 @@ if TYPE_CHECKING:
 
     from studies.earlier import Earlier
 
-BUSY_SECONDS = 60
-"""How long a connection waits for another one's lock before it gives up."""
-
 IDENTITY = ("key", "recipe", "resolution", "channels", "budget", "seed", "data")
-
-
-class StoreError(ValueError):
-    """The storage can't be opened, read or written; or it doesn't hold what was asked for."""
 
 
 class Store:
@@ -37,32 +45,34 @@ class Store:
     survives the death of the process.
     """
 
-    def __init__(self, url: sa.URL) -> None:
+    def __init__(self, url: sa.URL, create: bool = True) -> None:
         self.url = url
-        self.shown = _shown(url)
-        self.engine = sa.create_engine(url, connect_args=_connect_args(url))
-        _tune(self.engine)
+        self._opened = url if create else to_read(url)
+        self.shown = shown(url)
+        self.patience: Patience | None = None
+        """Set while a driver runs: a server that is away is waited for."""
+        self.fence: Callable[[sa.Connection], None] | None = None
+        """Set while a driver runs: raises in a transaction that has written without the lock."""
+        self.engine = sa.create_engine(self._opened, **engine_options(url))
+        self._tune(self.engine)
         self._storage: optuna.storages.RDBStorage | None = None
 
-    @contextlib.contextmanager
-    def guard(self) -> Iterator[None]:
+    def _tune(self, engine: sa.Engine) -> None:
+        def written(connection: sa.Connection) -> None:
+            if self.fence is not None:
+                self.fence(connection)
+
+        tune(engine, lambda: self.patience, written)
+
+    def close(self) -> None:
+        """Let go of every connection; of an SQLite database one file is left then."""
+        self.engine.dispose()
+        if self._storage is not None:
+            self._storage.engine.dispose()
+
+    def guard(self) -> contextlib.AbstractContextManager[None]:
         """Turn a failure of the database, ours or inside Optuna, into one StoreError."""
-        try:
-            yield
-        except Exception as error:
-            # Optuna's is recognised by its name, so that reading needs no Optuna.
-            if not isinstance(error, exc.SQLAlchemyError) and (
-                type(error).__name__ != "StorageInternalError"
-            ):
-                raise
-            cause: BaseException = error
-            while not isinstance(cause, exc.DBAPIError) and cause.__cause__ is not None:
-                cause = cause.__cause__
-            reason = cause.orig if isinstance(cause, exc.DBAPIError) else cause
-            raise StoreError(
-                f"storage {self.shown} failed: {_line(reason)}; everything finished before is "
-                "kept: mend that and run the same command again"
-            ) from error
+        return in_words(self.url)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
@@ -76,14 +86,29 @@ class Store:
         A database of an older version is of this one afterwards.
         """
         if self.url.get_backend_name() == "sqlite":
-            with self.guard(), self.engine.connect() as connection:
-                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+            self._log_ahead()
         with self.transaction() as connection:
+            # One process at a time: both would find a table missing, and one of them fail.
+            if lock := EXCLUSIVELY.get(self.url.get_backend_name()):
+                connection.exec_driver_sql(lock)
             METADATA.create_all(connection)
             if connection.execute(sa.select(SCHEMA.c.version)).first() is None:
                 connection.execute(sa.insert(SCHEMA).values(version=VERSION))
             older = SCHEMA.c.version < VERSION
             connection.execute(sa.update(SCHEMA).where(older).values(version=VERSION))
+
+    def _log_ahead(self) -> None:
+        """SQLite answers at once, instead of waiting, where another process does this as well."""
+        until = time.monotonic() + BUSY_SECONDS
+        with self.guard(), self.engine.connect() as connection:
+            while True:
+                try:
+                    connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+                    return
+                except exc.OperationalError as error:
+                    if "locked" not in str(error.orig) or time.monotonic() > until:
+                        raise
+                    time.sleep(0.05)
 
     def exists(self) -> bool:
         """Whether there is a database; SQLite would make an empty file if it were asked itself."""
@@ -163,24 +188,33 @@ class Store:
     def storage(self) -> "optuna.storages.RDBStorage":
         """Optuna's storage on this database."""
         if self._storage is None:
-            import optuna
-
             with self.guard():
-                try:
-                    storage = optuna.storages.RDBStorage(
-                        self.url.render_as_string(hide_password=False),
-                        engine_kwargs={"connect_args": _connect_args(self.url)},
-                    )
-                except RuntimeError as error:  # its tables are of another version of Optuna
-                    raise StoreError(f"storage {self.shown}: {_line(error)}") from None
-                _tune(storage.engine)
+                storage = self._optuna_storage()
+                self._tune(storage.engine)
                 storage.engine.dispose()  # connections from before the tuning
             self._storage = storage
         return self._storage
 
+    def _optuna_storage(self) -> "optuna.storages.RDBStorage":
+        """Made again where another process was making its tables at the same time."""
+        import optuna
+
+        for left in reversed(range(3)):
+            try:
+                return optuna.storages.RDBStorage(
+                    self._opened.render_as_string(hide_password=False),
+                    engine_kwargs=engine_options(self.url),
+                )
+            except RuntimeError as error:  # its tables are of another version of Optuna
+                raise StoreError(f"storage {self.shown}: {line(error)}") from None
+            except (exc.IntegrityError, exc.OperationalError, exc.ProgrammingError) as error:
+                if not left or "already exists" not in str(error.orig):
+                    raise
+        raise AssertionError
+
     def add_candidate(self, key: str, candidate: Mapping[str, Any], text: str) -> None:
         """Remember a candidate; one that is known stays as it is."""
-        self._insert_once(CANDIDATES, {"key": key, "candidate": dict(candidate), "text": text})
+        self.insert_once(CANDIDATES, {"key": key, "candidate": dict(candidate), "text": text})
 
     def candidate(self, key: str) -> dict[str, Any]:
         """The canonical JSON of the candidate with that key."""
@@ -202,15 +236,34 @@ class Store:
 
     def add_evaluation(self, identity: Mapping[str, Any], result: Mapping[str, Any]) -> None:
         """Store a result under its identity, for ever; a stored one stays as it is."""
-        self._insert_once(EVALUATIONS, {"identity": _digest(identity), **identity, **result})
+        self.insert_once(EVALUATIONS, {"identity": _digest(identity), **identity, **result})
 
-    def _insert_once(self, table: sa.Table, row: Mapping[str, Any]) -> None:
-        with self.guard():
+    def insert_once(self, table: sa.Table, row: Mapping[str, Any]) -> bool:
+        """Whether this row is new; one with its key stays as it is.
+
+        Where the connection is lost it is tried again, since twice is as good as once.
+        """
+        for left in reversed(range(3)):
             try:
-                with self.engine.begin() as connection:
+                with self.guard(), self.engine.begin() as connection:
                     connection.execute(sa.insert(table).values(row))
-            except exc.IntegrityError:  # known, perhaps by another study that runs beside this one
-                pass
+                return True
+            except ConnectionLostError:
+                if self.patience is None or not left:
+                    raise
+            except StoreError as error:
+                # known, perhaps by another study that runs beside this one
+                if not isinstance(error.__cause__, exc.IntegrityError):
+                    raise
+                return False
+        raise AssertionError
+
+
+EXCLUSIVELY = {
+    "sqlite": "BEGIN IMMEDIATE",
+    "postgresql": "SELECT pg_advisory_xact_lock(743294)",  # any number that is ours
+}
+"""What keeps other processes from making tables until the transaction ends, by kind."""
 
 
 def open_store(url: str, create: bool = False) -> Store:
@@ -219,94 +272,28 @@ def open_store(url: str, create: bool = False) -> Store:
     Nothing is written: that begins with ``Store.add_study``. StoreError where it can't be opened,
     isn't a database, is of a newer schema, or, without ``create``, holds no studies.
     """
-    try:
-        parsed = sa.make_url(url)
-        parsed.get_dialect().import_dbapi()
-    except (exc.ArgumentError, ValueError):
-        raise StoreError(
-            "storage is not a database URL; give one such as sqlite:///nas.db"
-        ) from None
-    except (exc.NoSuchModuleError, ImportError) as error:
-        raise StoreError(
-            f"storage {_shown(parsed)} needs a driver that is not "
-            f"installed ({_line(error)}); install it, or use sqlite:///FILE"
-        ) from None
+    parsed = parse(url)
     if parsed.get_backend_name() == "sqlite":
-        _check_file(parsed, create)
-    store = Store(parsed)
+        check_file(parsed, create)
+    store = Store(parsed, create)
     if create and not store.exists():
         return store
-    version = store.schema_version()
-    if version is not None and version > VERSION:
-        raise StoreError(
-            f"storage {store.shown} has schema version {version}, this program knows up to "
-            f"{VERSION}; upgrade inception-nas, or give another --storage"
-        )
-    if version is None and not create:
-        raise StoreError(f"storage {store.shown} holds no studies; `nas run` makes one")
-    return store
-
-
-def _check_file(url: sa.URL, create: bool) -> None:
-    shown = _shown(url)
-    if not url.database or url.database == ":memory:":
-        raise StoreError(f"storage {shown} is in memory and would be lost; give sqlite:///FILE")
-    path = Path(url.database)
-    if path.is_dir():
-        raise StoreError(f"storage {shown} is a directory; give the path of a file")
-    if not path.exists():
-        if not create:
-            raise StoreError(f"storage {shown} does not exist; `nas run` makes it")
-        if not path.parent.is_dir():
-            raise StoreError(f"storage {shown}: {path.parent} is not a directory; make it first")
-        try:  # whether a file can be made here is best asked by making one
-            path.touch(exist_ok=False)
-            path.unlink()
-        except OSError as error:
-            raise StoreError(
-                f"storage {shown} can't be written: {error.strerror}; give another --storage"
-            ) from None
-        return
     try:
-        with path.open("r+b" if create else "rb") as file:
-            start = file.read(16)
-    except OSError as error:
-        doing = "written" if create else "read"
-        raise StoreError(
-            f"storage {shown} can't be {doing}: {error.strerror}; give another --storage"
-        ) from None
-    if start and start != b"SQLite format 3\0":
-        raise StoreError(f"storage {shown} is not an SQLite database; give another --storage")
-
-
-def _shown(url: sa.URL) -> str:
-    """The URL without its secrets: the password, and whatever its query holds."""
-    hidden = url.set(query=dict.fromkeys(url.query, "***"))
-    return hidden.render_as_string(hide_password=True)
-
-
-def _connect_args(url: sa.URL) -> dict[str, Any]:
-    return {"timeout": BUSY_SECONDS} if url.get_backend_name() == "sqlite" else {}
-
-
-def _tune(engine: sa.Engine) -> None:
-    """SQLite: the write-ahead log is synchronised at checkpoints alone."""
-    if engine.dialect.name != "sqlite":
-        return
-
-    def pragmas(connection: Any, _record: Any) -> None:
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA synchronous=NORMAL")
-        cursor.close()
-
-    sa.event.listen(engine, "connect", pragmas)
+        version = store.schema_version()
+        if version is not None and version > VERSION:
+            raise StoreError(
+                f"storage {store.shown} has schema version {version}, this program knows up to "
+                f"{VERSION}; upgrade inception-nas, or give another --storage"
+            )
+        if version is None and not create:
+            raise StoreError(f"storage {store.shown} holds no studies; `nas run` makes one")
+    except StoreError:
+        store.close()
+        raise
+    return store
 
 
 def _digest(identity: Mapping[str, Any]) -> str:
     assert tuple(identity) == IDENTITY, f"an identity has {IDENTITY}, got {tuple(identity)}"
     text = json.dumps(dict(identity), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _line(error: object) -> str:
-    return str(error).strip().split("\n")[0]

@@ -1,7 +1,14 @@
-"""What several tests share: a small space, settings on it, the installed command."""
+"""What several tests share: a small space, settings on it, the installed command, PostgreSQL."""
 
 import os
+import pwd
+import secrets
+import shutil
+import socket
+import subprocess
 import sys
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 # Before torch is imported: tests run side by side, one process a core.
@@ -48,3 +55,84 @@ def tiny_settings() -> Settings:
 def nas() -> str:
     """The installed console script."""
     return str(Path(sys.executable).parent / "nas")
+
+
+class Server:
+    """A PostgreSQL of our own on loopback: programs in ``bin``, all else below ``directory``."""
+
+    def __init__(self, bin: Path, directory: Path) -> None:
+        self.bin, self.directory = bin, directory
+        self.password = secrets.token_urlsafe(12)
+        self.count = 0
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.unprivileged: list[str] = []
+        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+            self.unprivileged = [
+                "setpriv",
+                "--reuid=postgres",
+                "--regid=postgres",
+                "--clear-groups",
+            ]
+            os.chown(directory, pwd.getpwnam("postgres").pw_uid, -1)
+        secret = directory / "password"
+        secret.write_text(self.password)
+        secret.chmod(0o644)
+        self.run("initdb", "-U", "me", "-A", "scram-sha-256", f"--pwfile={secret}", "--no-sync")
+
+    def run(self, program: str, *arguments: str) -> None:
+        command = [*self.unprivileged, str(self.bin / program), "-D", f"{self.directory}/data"]
+        # A server keeps what it inherits open: no pipes.
+        with (self.directory / "said").open("ab") as said:
+            subprocess.run([*command, *arguments], check=True, stdout=said, stderr=said, cwd="/")
+
+    def start(self) -> None:
+        settings = "-c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
+        options = f"-p {self.port} {settings}"
+        self.run("pg_ctl", "-w", "-l", f"{self.directory}/log", "-o", options, "start")
+
+    def stop(self, mode: str = "fast") -> None:
+        self.run("pg_ctl", "-w", "-m", mode, "stop")
+
+    def url(self, database: str = "postgres", password: str | None = None) -> str:
+        secret = self.password if password is None else password
+        return f"postgresql+psycopg://me:{secret}@127.0.0.1:{self.port}/{database}"
+
+    def execute(self, statement: str) -> None:
+        import psycopg
+
+        with psycopg.connect(self.url().replace("+psycopg", ""), autocommit=True) as connection:
+            connection.execute(statement)
+
+    def new(self) -> str:
+        """The URL of a new, empty schema, which is made sooner than a database."""
+        self.count += 1
+        self.execute(f"CREATE SCHEMA study{self.count}")
+        return f"{self.url()}?options=-csearch_path%3Dstudy{self.count}"
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A throw-away PostgreSQL; tests that want one are skipped where it isn't installed."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed: pip install -e '.[postgres]'")
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    on_path = shutil.which("initdb")
+    if not found and on_path is None:
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    bin = found[-1].parent if found else Path(str(on_path)).parent
+    with tempfile.TemporaryDirectory(prefix="nas-postgres-") as directory:
+        server = Server(bin, Path(directory))
+        server.start()
+        yield server
+        server.stop("immediate")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
+    """Gives URLs of databases that are not there yet, or empty; on SQLite, then on PostgreSQL."""
+    if request.param == "postgresql":
+        server: Server = request.getfixturevalue("server")
+        return server.new
+    numbers = iter(range(100))
+    return lambda: f"sqlite:///{tmp_path}/new{next(numbers)}.db"

@@ -187,8 +187,9 @@ def studies(
     ] = True,
     as_json: Json = False,
 ) -> None:
-    """List the studies of a database."""
+    """List the studies of a database, and who runs them now."""
     from nas.commands import tables
+    from studies.lock import holders
     from studies.results import load_results
     from studies.store import open_store
 
@@ -199,7 +200,11 @@ def studies(
         table, new = export_table(store, export, timed)
         total = f"{len(table.outcomes):,} evaluations of {len(table.candidates):,} candidates"
         print(f"table: {export} with {total}, {new:,} of them new", file=sys.stderr)
-    found = [(load_results(store, name), store.study(name)) for name in store.study_names()]
+    drivers = {name: holder for name, holder in holders(store).items() if holder.runs()}
+    found = [
+        (load_results(store, name), store.study(name), drivers.get(name))
+        for name in store.study_names()
+    ]
     if as_json:
         print_json([tables.study_json(*one) for one in found])
     else:

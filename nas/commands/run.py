@@ -1,11 +1,12 @@
 """The command `nas run`: from what was asked, to a study brought to its trials and shown."""
 
+import contextlib
 import json
 import os
 import shlex
 import sys
+import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,13 +24,19 @@ from nas.samplers import check_sampler
 from nas.settings import PRECISIONS, TRIALS, Recipe, Settings, differences
 from search_space.checks import check_choice, check_range
 from search_space.limits import check_limits
+from studies.connection import ConnectionLostError, Patience
 from studies.lock import only_driver
 from studies.results import Results, load_results
 from studies.store import Store, open_store
 
 if TYPE_CHECKING:
     from nas.cluster import Workers
+    from nas.search import Until
 
+OUTAGE_SECONDS = 300.0
+"""How long a server that is away is waited for."""
+OUTAGES = 100
+"""Transactions that may break in a run; a server that breaks all of them is not waited for."""
 MAX_WORKERS = 1024
 SIMULATED = 2
 """Workers of a replay, whatever the machine has."""
@@ -72,7 +79,17 @@ def run_command(asked: Asked, quiet: bool, as_json: bool) -> None:
     Ends the process with 128 + the signal's number if a signal stopped it.
     """
     name = study_name(asked.study)
-    store = open_store(asked.storage, create=True)
+    with contextlib.closing(open_store(asked.storage, create=True)) as store:
+        stopped = _run(asked, name, store, quiet, as_json)
+    if stopped:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Not sys.exit: what is left of a cluster that was killed could keep the process waiting.
+        os._exit(128 + stopped)
+
+
+def _run(asked: Asked, name: str, store: Store, quiet: bool, as_json: bool) -> int:
+    """The number of the signal that stopped the search, or 0."""
     stored = _stored(store, name)
     settings = settings_of(asked, stored)
     check_range("trials", asked.trials, *TRIALS)
@@ -99,10 +116,7 @@ def run_command(asked: Asked, quiet: bool, as_json: bool) -> None:
             f"stopped: {kept} of {asked.trials} trials are kept; the same command continues",
             file=sys.stderr,
         )
-        sys.stdout.flush()
-        sys.stderr.flush()
-        # Not sys.exit: what is left of a cluster that was killed could keep the process waiting.
-        os._exit(128 + stopped)
+    return stopped
 
 
 def _stored(store: Store, name: str) -> Settings | None:
@@ -185,7 +199,7 @@ class _Bench(NamedTuple):
     """
 
     directory: str
-    workers: "Callable[[], AbstractContextManager[Workers]]"
+    workers: "Callable[[], contextlib.AbstractContextManager[Workers]]"
     words: Callable[[], str] | None = None
 
 
@@ -219,7 +233,7 @@ def _replayed(settings: Settings, table: Path, name: str, asked: Asked) -> tuple
     words = [f"{b:,} images: {replay.quality[b].words()}" for b in settings.budgets]
     return settings, _Bench(
         "",
-        lambda: nullcontext(workers),
+        lambda: contextlib.nullcontext(workers),
         lambda: (
             f"replay of {table}: {'; '.join(words)}; {clock(workers.clock)} simulated on "
             f"{workers.slots} workers"
@@ -252,27 +266,65 @@ def _search(
     bench: _Bench,
     quiet: bool,
 ) -> int:
-    """Bring the study to its trials; the number of the signal that stopped it, or 0."""
+    """Bring the study to its trials; the number of the signal that stopped it, or 0.
+
+    A server that goes away is waited for. Where that broke a transaction, of which nobody knows
+    whether it was kept, the search begins again from what was, as after a kill.
+    """
+    from nas.search import Until, check_study
+
+    def say(words: str) -> None:
+        print(words, file=sys.stderr)
+
+    check_study(store, name, settings)
+    until = None if seconds is None else time.monotonic() + seconds
+    with only_driver(store, name) as held:
+        store.patience = Patience(OUTAGE_SECONDS, say)
+        for left in reversed(range(OUTAGES)):
+            rest = None if until is None else max(0.0, until - time.monotonic())
+            try:
+                return _searched(
+                    settings, store, name, Until(asked.trials, rest), bench, quiet, held
+                )
+            except ConnectionLostError:
+                if not left:
+                    raise
+                say(f"storage {store.shown} broke off: going on from what is kept")
+        raise AssertionError
+
+
+def _searched(
+    settings: Settings,
+    store: Store,
+    name: str,
+    until: "Until",
+    bench: _Bench,
+    quiet: bool,
+    held: Callable[[], None],
+) -> int:
     from nas.interrupt import Stopped, stop_on_signals
     from nas.progress import shown
-    from nas.search import Until, open_study, search
+    from nas.search import open_study, search
 
-    with only_driver(store, name):
-        study = open_study(store, name, settings)
-        trials = study.get_trials(deepcopy=False)
-        if len(trials) >= asked.trials and all(trial.state.is_finished() for trial in trials):
-            return 0
-        until = Until(asked.trials, seconds)
-        try:
-            with (
-                stop_on_signals() as check,
-                shown(quiet) as report,
-                bench.workers() as workers,
-            ):
-                search(settings, store, study, until, workers, bench.directory, report, check)
-        except Stopped as stopped:
-            return stopped.number
+    study = open_study(store, name, settings)
+    trials = study.get_trials(deepcopy=False)
+    if len(trials) >= until.trials and all(trial.state.is_finished() for trial in trials):
         return 0
+    try:
+        with (
+            stop_on_signals() as asked_to_stop,
+            shown(quiet) as report,
+            bench.workers() as workers,
+        ):
+
+            def check() -> None:
+                asked_to_stop()
+                held()
+
+            search(settings, store, study, until, workers, bench.directory, report, check)
+    except Stopped as stopped:
+        return stopped.number
+    return 0
 
 
 def _show(results: Results, store: Store, page: Path, as_json: bool) -> None:

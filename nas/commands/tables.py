@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from studies.lock import Holder
 from studies.pareto import Axis
 from studies.results import Result, Results
 
@@ -88,15 +89,20 @@ def write_text(path: Path, text: str, what: str) -> None:
         raise ValueError(f"{what} {path} can't be written: {error.strerror}") from None
 
 
-def print_studies(shown: str, studies: Sequence[tuple[Results, dict[str, Any]]]) -> None:
-    """One row a study: how many trials ended how, the front, and when it was begun."""
+def print_studies(
+    shown: str, studies: Sequence[tuple[Results, dict[str, Any], Holder | None]]
+) -> None:
+    """One row a study: how many trials ended how, the front, when it was begun, who runs it."""
     table = new_table(f"Studies in {shown}")
     table.add_column("study", overflow="fold")
     table.add_column("sampler")
     for name in ("done", "pruned", "failed", "left", "front", "hypervolume"):
         table.add_column(name, justify="right")
     table.add_column("begun")
-    for results, row in studies:
+    run = any(driver for *_, driver in studies)
+    if run:
+        table.add_column("run by", overflow="fold")
+    for results, row, driver in studies:
         states = [results.states.get(s, 0) for s in ("complete", "pruned", "fail", "running")]
         table.add_row(
             Text(results.study),
@@ -105,18 +111,22 @@ def print_studies(shown: str, studies: Sequence[tuple[Results, dict[str, Any]]])
             str(len(results.front())),
             f"{results.hypervolume():.3f}",
             f"{row['created']:%Y-%m-%d}",
+            *([Text(f"{driver.pid} on {driver.host}" if driver else "")] if run else []),
         )
     Console().print(table)
 
 
-def study_json(results: Results, row: dict[str, Any]) -> dict[str, Any]:
-    """A study's state and settings as JSON data."""
+def study_json(
+    results: Results, row: dict[str, Any], driver: Holder | None = None
+) -> dict[str, Any]:
+    """A study's state and settings, and who runs it, as JSON data."""
     return {
         "study": results.study,
         "created": f"{row['created']:%Y-%m-%dT%H:%M:%SZ}",
         "trials": results.states,
         "front": len(results.front()),
         "hypervolume": results.hypervolume(),
+        "driver": driver and driver.to_json(),
         "settings": row["settings"],
         "versions": row["versions"],
     }

@@ -169,7 +169,7 @@ def test_a_second_driver_of_a_study_is_refused(nas: str, tiny_toml: Path, tmp_pa
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert second.returncode == 2
-    assert "error: study 'inception' is being run by another process" in second.stderr
+    assert f"error: study 'inception' is being run by process {process.pid} on " in second.stderr
     assert second.stderr.count("\n") == 1
     assert len(runs.rows("SELECT 1 FROM trials")) == 1
 

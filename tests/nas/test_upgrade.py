@@ -1,4 +1,4 @@
-"""A database of schema version 1: read without writing, continued, upgraded by a new study."""
+"""Databases of older schemas: read without writing, continued, upgraded by what runs on them."""
 
 import json
 import sqlite3
@@ -37,6 +37,12 @@ CREATE TABLE nas_evaluations (
     created DATETIME DEFAULT (CURRENT_TIMESTAMP));
 CREATE INDEX ix_nas_evaluations_key ON nas_evaluations (key);
 """
+VERSION_2 = """
+UPDATE nas_schema SET version = 2;
+CREATE TABLE nas_earlier (
+    study VARCHAR(255) NOT NULL, key VARCHAR(32) NOT NULL, budget INTEGER NOT NULL,
+    accuracy DOUBLE NOT NULL, PRIMARY KEY (study, key, budget));
+"""
 ONE: Candidate = candidate("inception-28")
 COMMAND = [
     "run",
@@ -51,9 +57,9 @@ COMMAND = [
 COMMAND += ["--precision", "float32", "--storage", "sqlite:///old.db"]
 
 
-@pytest.fixture
-def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file of a database that version 1 made, with one study of one trial, evaluated once."""
+@pytest.fixture(params=[1, 2])
+def old(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of a database of an older version, with one study of one trial, evaluated once."""
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "old.db"
     settings = Settings(objectives=("params", "flops"), resolution=12, sampler="random")
@@ -62,6 +68,8 @@ def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     axes = [asdict(OBJECTIVES[name].axis) for name in settings.objectives]
     with sqlite3.connect(path) as connection:
         connection.executescript(VERSION_1)
+        if request.param == 2:
+            connection.executescript(VERSION_2)
         insert(connection, "nas_studies", name="old", settings=stored, axes=axes)
         insert(connection, "nas_candidates", key=ONE.key, candidate=ONE.to_json(), text="words")
         request = settings.request(ONE)
@@ -105,6 +113,7 @@ def test_its_studies_continue_cold_whatever_is_asked(old: Path) -> None:
     called(*COMMAND, "--study", "old", "--trials", "2", "--warm-start")
     called(*COMMAND, "--study", "old", "--trials", "3", "--no-warm-start")
     store = open_store("sqlite:///old.db")
+    assert store.schema_version() == VERSION
     assert load_earlier(store, "old") == []
     listed = json.loads(called("studies", "--storage", "sqlite:///old.db", "--json"))
     assert [one["trials"] for one in listed] == [{"complete": 3}]
@@ -114,7 +123,7 @@ def test_its_studies_continue_cold_whatever_is_asked(old: Path) -> None:
 def test_a_new_study_upgrades_it_and_learns_from_it(old: Path) -> None:
     called(*COMMAND, "--study", "new", "--trials", "1")
     store = open_store("sqlite:///old.db")
-    assert store.schema_version() == VERSION == 2
+    assert store.schema_version() == VERSION == 3
     (one,) = load_earlier(store, "new")
     assert one == (ONE.key, 20_000, 0.75, ONE.to_json())
     assert set(store.study_names()) == {"old", "new"}

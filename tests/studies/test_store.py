@@ -2,13 +2,18 @@
 
 import json
 import sqlite3
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from studies.connection import failure
 from studies.pareto import Axis
 from studies.schema import EVALUATIONS, SCHEMA, VERSION
 from studies.store import Store, StoreError, open_store
@@ -42,20 +47,28 @@ def store(tmp_path: Path) -> Store:
     return store
 
 
-def test_evaluations_are_found_by_their_whole_identity(store: Store) -> None:
-    store.add_evaluation(IDENTITY, RESULT)
-    found = store.evaluation(IDENTITY)
+@pytest.fixture
+def any_store(new_url: Callable[[], str]) -> Store:
+    """On SQLite, then on PostgreSQL."""
+    store = open_store(new_url(), create=True)
+    store.create_tables()
+    return store
+
+
+def test_evaluations_are_found_by_their_whole_identity(any_store: Store) -> None:
+    any_store.add_evaluation(IDENTITY, RESULT)
+    found = any_store.evaluation(IDENTITY)
     assert found is not None
     assert {name: found[name] for name in RESULT} == RESULT
     for name in IDENTITY:
         other = IDENTITY | {name: {"batch_size": 65} if name == "recipe" else "99"}
-        assert store.evaluation(other) is None
+        assert any_store.evaluation(other) is None
 
 
-def test_an_evaluation_is_stored_once_and_stays(store: Store) -> None:
-    store.add_evaluation(IDENTITY, RESULT)
-    store.add_evaluation(IDENTITY, RESULT | {"accuracy": 0.9})
-    found = store.evaluation(IDENTITY)
+def test_an_evaluation_is_stored_once_and_stays(any_store: Store) -> None:
+    any_store.add_evaluation(IDENTITY, RESULT)
+    any_store.add_evaluation(IDENTITY, RESULT | {"accuracy": 0.9})
+    found = any_store.evaluation(IDENTITY)
     assert found is not None
     assert found["accuracy"] == RESULT["accuracy"]
 
@@ -78,32 +91,32 @@ def test_candidates_come_back_as_they_were(
         connection.execute(sa.text("DELETE FROM nas_candidates"))
 
 
-def test_studies_keep_settings_and_axes(store: Store) -> None:
-    store.add_study("s", {"seed": 3}, AXES, {"torch": "2"})
-    again = open_store(str(store.url))
+def test_studies_keep_settings_and_axes(any_store: Store) -> None:
+    any_store.add_study("s", {"seed": 3}, AXES, {"torch": "2"})
+    again = open_store(url_of(any_store))
     assert again.study_names() == ["s"]
     assert again.study("s")["settings"] == {"seed": 3}
     assert again.axes("s") == AXES
 
 
-def test_an_unknown_study_names_the_nearest(store: Store) -> None:
+def test_an_unknown_study_names_the_nearest(any_store: Store) -> None:
     with pytest.raises(StoreError, match="it holds no study yet"):
-        store.study("a")
+        any_store.study("a")
     for name in ("fashion-small", "other"):
-        store.add_study(name, {}, AXES, {})
+        any_store.add_study(name, {}, AXES, {})
     with pytest.raises(StoreError, match=r"'fashion-smal' is not in .*nearest are: fashion-small"):
-        store.study("fashion-smal")
+        any_store.study("fashion-smal")
 
 
-def test_nothing_of_a_failed_transaction_stays(store: Store) -> None:
+def test_nothing_of_a_failed_transaction_stays(any_store: Store) -> None:
     def half() -> None:
-        with store.transaction() as connection:
+        with any_store.transaction() as connection:
             connection.execute(sa.insert(EVALUATIONS).values(identity="x", **IDENTITY, **RESULT))
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         half()
-    with store.transaction() as connection:
+    with any_store.transaction() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(EVALUATIONS)).scalar() == 0
 
 
@@ -126,6 +139,10 @@ def test_a_full_disk_is_one_line_and_what_was_stored_stays(store: Store) -> None
     again = open_store(str(store.url))
     assert again.evaluation(IDENTITY) is not None
     assert again.evaluation(IDENTITY | {"seed": 2}) is None
+
+
+def url_of(store: Store) -> str:
+    return store.url.render_as_string(hide_password=False)
 
 
 def refusal(url: str, create: bool) -> str:
@@ -173,32 +190,32 @@ def test_a_database_of_somebody_else_stays_byte_for_byte(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_another_optunas_tables_are_refused_in_one_line(store: Store) -> None:
-    store.storage()
-    with store.transaction() as connection:
+def test_another_optunas_tables_are_refused_in_one_line(any_store: Store) -> None:
+    any_store.storage()
+    with any_store.transaction() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = 'v9.9.9'"))
-    with pytest.raises(StoreError, match=r"storage sqlite.*optuna") as caught:
-        open_store(str(store.url)).storage()
+    with pytest.raises(StoreError, match=r"storage (sqlite|postgresql).*optuna") as caught:
+        open_store(url_of(any_store)).storage()
     assert "\n" not in str(caught.value)
 
 
-def test_two_drivers_may_store_the_same_at_once(store: Store) -> None:
-    other = open_store(str(store.url))
-    for one in (store, other, store):
+def test_two_drivers_may_store_the_same_at_once(any_store: Store) -> None:
+    other = open_store(url_of(any_store))
+    for one in (any_store, other, any_store):
         one.add_candidate("k", {"a": 1}, "words")
         one.add_evaluation(IDENTITY, RESULT)
     assert other.candidate("k") == {"a": 1}
 
 
-def test_a_newer_schema_is_refused(store: Store) -> None:
-    with store.transaction() as connection:
+def test_a_newer_schema_is_refused(any_store: Store) -> None:
+    with any_store.transaction() as connection:
         connection.execute(sa.update(SCHEMA).values(version=VERSION + 1))
     for create in (False, True):
-        words = refusal(str(store.url), create)
+        words = refusal(url_of(any_store), create)
         assert f"schema version {VERSION + 1}" in words
         assert "upgrade inception-nas" in words
-    store.create_tables()
-    assert store.schema_version() == VERSION + 1
+    any_store.create_tables()
+    assert any_store.schema_version() == VERSION + 1
 
 
 def test_passwords_are_never_shown(tmp_path: Path) -> None:
@@ -206,4 +223,45 @@ def test_passwords_are_never_shown(tmp_path: Path) -> None:
     assert "secret" not in words
     assert "me:***@host" in words
     words = refusal("mssql://host/x?user=me&password=secret", True)
+    assert "secret" not in words
+    words = refusal("postgresql+psycopg://me:my@secret@host/x", True)
+    assert "%40 for an @" in words
+    assert "secret" not in words
+    assert "secret" not in refusal("postgresql+psycopg://me:secret/x", True)
+    url = sa.make_url("postgresql+psycopg://me:secret@host/x")
+    assert failure(url, "said: secret") == failure(url, "said: ***")
+
+
+def test_big_numbers_long_texts_and_times_come_back(any_store: Store) -> None:
+    text, big = "ä" * 100_000, 2**63 - 1
+    any_store.add_study("s" * 100, {"seed": big, "limit": 10**15}, AXES, {})
+    any_store.add_candidate("k", {"flops": 2**40, "text": text}, text)
+    found = any_store.study("s" * 100)
+    assert found["settings"] == {"seed": big, "limit": 10**15}
+    now = datetime.now(UTC).replace(tzinfo=None)
+    assert abs((now - found["created"]).total_seconds()) < 60
+    assert any_store.candidate("k") == {"flops": 2**40, "text": text}
+
+
+def test_what_a_server_refuses_is_one_line_without_the_password(server: Any) -> None:
+    for url, words in {
+        server.url("postgres", "wr0ng"): "give the right password in the URL, PGPASSWORD or",
+        server.url("nothing"): 'database "nothing" does not exist; make it first, with createdb',
+        server.url("x").replace(str(server.port), "1"): "start that server, or mend the URL",
+        server.url("x").replace("127.0.0.1", "no.such.invalid"): "mend the URL",
+    }.items():
+        for create in (False, True):
+            said = refusal(url, create)
+            assert words in said
+            assert server.password not in said
+            assert "wr0ng" not in said
+            assert "me:***@" in said
+
+
+def test_a_driver_of_postgresql_that_is_missing_is_named_with_its_extra(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    words = refusal("postgresql+psycopg://me:secret@host/x", True)
+    assert "needs psycopg: pip install 'inception-nas[postgres]'" in words
     assert "secret" not in words

@@ -1,0 +1,257 @@
+"""How a database is connected to: options by its kind, a server that is away, failures in words."""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+BUSY_SECONDS = 60
+"""How long a connection waits for another one's lock before it gives up."""
+
+CONNECT_SECONDS = 10
+"""How long a server may take to answer at all."""
+
+RETRY_SECONDS = 1.0
+
+KEPT = "everything finished before is kept: mend that and run the same command again"
+DAMAGED = "the file is damaged: restore a copy of it, or give another --storage"
+WAYS_OUT = {
+    "malformed": DAMAGED,
+    "file is not a database": DAMAGED,
+    "is locked": f"another program has locked it for {BUSY_SECONDS} s and more; {KEPT}",
+    "authentication failed": "give the right password in the URL, PGPASSWORD or ~/.pgpass",
+    "no password supplied": "give the password in the URL, PGPASSWORD or ~/.pgpass",
+    "does not exist": "make it first, with createdb or createuser",
+    "too many clients": "close some of its connections",
+    "connection failed": "start that server, or mend the URL",
+    "failed to resolve host": "mend the URL",
+}
+"""What to do about a failure, by a part of its words; ``KEPT`` where there is no more to say."""
+
+
+class StoreError(ValueError):
+    """The storage can't be opened, read or written; or it doesn't hold what was asked for."""
+
+
+class ConnectionLostError(StoreError):
+    """The server went away in the middle of a transaction: whether that was kept is not known."""
+
+
+def shown(url: sa.URL) -> str:
+    """The URL without its secrets: the password, and whatever its query holds."""
+    hidden = url.set(query=dict.fromkeys(url.query, "***"))
+    return hidden.render_as_string(hide_password=True).replace("%2A", "*")
+
+
+def parse(url: str) -> sa.URL:
+    """The URL of a database whose driver is installed; StoreError, without its secrets, if not."""
+    try:
+        parsed = sa.make_url(url)
+        if "@" in (parsed.host or ""):  # and before it is a part of the password
+            raise ValueError
+        dialect = parsed.get_dialect()
+    except (exc.ArgumentError, ValueError):
+        raise StoreError(
+            "storage is not a database URL; give one such as sqlite:///nas.db, "
+            "with %40 for an @ in a password"
+        ) from None
+    except exc.NoSuchModuleError as error:
+        raise StoreError(_no_driver(parsed, error)) from None
+    try:
+        dialect.import_dbapi()
+    except ImportError as error:
+        raise StoreError(_no_driver(parsed, error)) from None
+    return parsed
+
+
+def to_read(url: sa.URL) -> sa.URL:
+    """The same database; on SQLite it can be opened where nothing can be written.
+
+    That needs files beside it otherwise. Only where there is none, so that all is in the one file.
+    """
+    path = Path(url.database or "").absolute()
+    beside = path.with_name(f"{path.name}-wal")
+    if url.get_backend_name() != "sqlite" or os.access(path.parent, os.W_OK) or beside.exists():
+        return url
+    query = {"mode": "ro", "immutable": "1", "uri": "true"}
+    return url.set(database=path.as_uri(), query=query)
+
+
+def _no_driver(url: sa.URL, error: Exception) -> str:
+    if url.get_backend_name() == "postgresql":
+        return (
+            f"storage {shown(url)} needs psycopg: pip install 'inception-nas[postgres]', "
+            "and give postgresql+psycopg://..."
+        )
+    return (
+        f"storage {shown(url)} needs a driver that is not installed ({line(error)}); "
+        "install it, or use sqlite:///FILE"
+    )
+
+
+def engine_options(url: sa.URL) -> dict[str, Any]:
+    """What every engine on this database is made with, ours and Optuna's."""
+    if url.get_backend_name() == "sqlite":
+        return {"connect_args": {"timeout": BUSY_SECONDS}}
+    arguments: dict[str, Any] = {}
+    if url.get_driver_name() in ("psycopg", "psycopg2"):
+        # A machine that is gone says nothing; without these libpq would wait for hours.
+        silence = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+        arguments = {"connect_timeout": CONNECT_SECONDS, **silence}
+    asked = {name: value for name, value in arguments.items() if name not in url.query}
+    return {"connect_args": asked, "pool_pre_ping": True}
+
+
+@contextlib.contextmanager
+def in_words(url: sa.URL) -> Iterator[None]:
+    """Turn a failure of the database, ours or inside Optuna, into one StoreError."""
+    try:
+        yield
+    except Exception as error:
+        # Optuna's is recognised by its name, so that reading needs no Optuna.
+        if not isinstance(error, exc.SQLAlchemyError) and (
+            type(error).__name__ != "StorageInternalError"
+        ):
+            raise
+        cause: BaseException = error
+        while not isinstance(cause, exc.DBAPIError) and cause.__cause__ is not None:
+            cause = cause.__cause__
+        reason = cause.orig if isinstance(cause, exc.DBAPIError) else cause
+        raise StoreError(failure(url, reason)) from error
+
+
+def failure(url: sa.URL, reason: object) -> str:
+    """One line: which storage failed, why, and what to do."""
+    why = line(reason)
+    if url.password:  # no driver is known to say it; this makes sure
+        why = why.replace(str(url.password), "***")
+    way = next((way for part, way in WAYS_OUT.items() if part in why), KEPT)
+    return f"storage {shown(url)} failed: {why}; {way}"
+
+
+def line(error: object) -> str:
+    """An error's words as one line of reasonable length."""
+    return " ".join(str(error).split())[:400]
+
+
+class Patience:
+    """Waits for a server that is away, ``seconds`` at most, and ``tell``s it once an outage."""
+
+    def __init__(self, seconds: float, tell: Callable[[str], None]) -> None:
+        self.seconds, self.tell = seconds, tell
+
+    def connect(self, url: sa.URL, make: Callable[[], Any]) -> Any:
+        """What ``make`` gives once it succeeds. Safe: nothing has been sent to the server yet."""
+        began = time.monotonic()
+        told = False
+        while True:
+            try:
+                made = make()
+            except Exception as error:
+                if time.monotonic() - began >= self.seconds:
+                    raise StoreError(
+                        f"storage {shown(url)} has been away for {self.seconds:.0f} s "
+                        f"({line(error)}); {KEPT}"
+                    ) from None
+                if not told:
+                    self.tell(f"storage {shown(url)} is away: waiting for it ({line(error)})")
+                    told = True
+                time.sleep(RETRY_SECONDS)
+            else:
+                if told:
+                    self.tell(f"storage {shown(url)} is back")
+                return made
+
+
+def tune(
+    engine: sa.Engine,
+    patience: Callable[[], Patience | None],
+    written: Callable[[sa.Connection], None],
+) -> None:
+    """Set an engine up: sessions in UTC, a server waited for, broken transactions told apart.
+
+    ``written`` is called after every statement that changes rows, in its transaction, and may
+    raise, so that nothing of it is kept.
+    """
+    url = engine.url
+
+    def connect(dialect: sa.Dialect, _record: Any, args: Any, options: Any) -> Any:
+        waiting = patience()
+
+        def make() -> Any:
+            return dialect.connect(*args, **options)
+
+        return make() if waiting is None else waiting.connect(url, make)
+
+    def connected(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute(SETTINGS[url.get_backend_name()])
+        cursor.close()
+        connection.commit()
+
+    def failed(context: Any) -> None:
+        if context.is_pre_ping:
+            return
+        error = context.original_exception
+        # A server that is going down says so before the connection is seen to be closed.
+        context.is_disconnect |= str(getattr(error, "sqlstate", None)).startswith(("57P", "08"))
+        if context.is_disconnect or context.connection is None:
+            raise ConnectionLostError(failure(url, error))
+
+    def executed(connection: sa.Connection, _cursor: Any, statement: str, *_more: Any) -> None:
+        if statement.startswith(("INSERT", "UPDATE", "DELETE")):
+            written(connection)
+
+    sa.event.listen(engine, "after_cursor_execute", executed)
+    if url.get_backend_name() in SETTINGS:
+        sa.event.listen(engine, "connect", connected)
+    if url.get_backend_name() != "sqlite":
+        sa.event.listen(engine, "do_connect", connect)
+        sa.event.listen(engine, "handle_error", failed)
+
+
+SETTINGS = {
+    # The write-ahead log is synchronised at checkpoints alone.
+    "sqlite": "PRAGMA synchronous=NORMAL",
+    # What func.now() stores.
+    "postgresql": "SET TIME ZONE 'UTC'",
+}
+"""What a connection is told first, by the kind of its database."""
+
+
+def check_file(url: sa.URL, create: bool) -> None:
+    """StoreError where that can't be an SQLite file to read, or, with ``create``, to write."""
+    said = shown(url)
+    if not url.database or url.database == ":memory:":
+        raise StoreError(f"storage {said} is in memory and would be lost; give sqlite:///FILE")
+    path = Path(url.database)
+    if path.is_dir():
+        raise StoreError(f"storage {said} is a directory; give the path of a file")
+    if not path.exists():
+        if not create:
+            raise StoreError(f"storage {said} does not exist; `nas run` makes it")
+        if not path.parent.is_dir():
+            raise StoreError(f"storage {said}: {path.parent} is not a directory; make it first")
+        try:  # whether a file can be made here is best asked by making one
+            path.touch(exist_ok=False)
+            path.unlink()
+        except OSError as error:
+            raise StoreError(
+                f"storage {said} can't be written: {error.strerror}; give another --storage"
+            ) from None
+        return
+    try:
+        with path.open("r+b" if create else "rb") as file:
+            start = file.read(16)
+    except OSError as error:
+        doing = "written" if create else "read"
+        raise StoreError(
+            f"storage {said} can't be {doing}: {error.strerror}; give another --storage"
+        ) from None
+    if start and start != b"SQLite format 3\0":
+        raise StoreError(f"storage {said} is not an SQLite database; give another --storage")
