@@ -12,13 +12,14 @@ import json
 import statistics
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import optuna
+from in_memory import InMemory
 from outside import ABSENT, SEARCHERS
 from problem import WORKERS, Problem, Searcher, Trace, simulate
 
@@ -87,26 +88,6 @@ Points = list[list[float]]
 
 Method = Callable[[Problem, int, float], Trace]
 """Takes the problem, a seed and core-seconds."""
-
-
-class InMemory:
-    """As much of a Store as a search needs, without a database."""
-
-    def __init__(self) -> None:
-        self._evaluations: dict[str, Mapping[str, Any]] = {}
-
-    @contextlib.contextmanager
-    def guard(self) -> Iterator[None]:
-        yield
-
-    def add_candidate(self, *candidate: Any) -> None:
-        pass
-
-    def evaluation(self, identity: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        return self._evaluations.get(json.dumps(identity, sort_keys=True))
-
-    def add_evaluation(self, identity: Mapping[str, Any], result: Mapping[str, Any]) -> None:
-        self._evaluations[json.dumps(identity, sort_keys=True)] = result
 
 
 class _SpentError(Exception):
