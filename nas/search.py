@@ -48,7 +48,11 @@ class Until:
 
 
 def check_study(store: Store, name: str, settings: Settings) -> bool:
-    """Whether there is a study of that name; StoreError if it is about something else."""
+    """Whether there is a study of that name; StoreError if it is about something else.
+
+    ValueError where its sampler can't search it.
+    """
+    seeded(settings)
     if name not in store.study_names():
         if store.exists() and store.has_foreign_study(name):
             raise StoreError(

@@ -171,6 +171,7 @@ def test_a_study_is_run_shown_continued_and_exported(
     assert "seed: the study has 0, this run asks for 9" in other
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_the_run_in_one_line_and_the_study_goes_on_afterwards(
     nas: str, tmp_path: Path, tiny_toml: Path
 ) -> None:

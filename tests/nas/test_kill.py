@@ -102,7 +102,7 @@ def kill_and_continue(runs: Runs, kills: int, chance: random.Random) -> None:
     ("kills", "trials"),
     [
         # beyond the sampler's random beginning
-        (3, STARTUP_TRIALS + 3),
+        (2, STARTUP_TRIALS + 3),
         pytest.param(10, STARTUP_TRIALS + 20, marks=pytest.mark.slow),
     ],
 )

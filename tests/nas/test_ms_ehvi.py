@@ -67,13 +67,13 @@ def trials_of(store: Store, name: str = "s") -> list[FrozenTrial]:
     return optuna.load_study(study_name=name, storage=store.storage()).get_trials()
 
 
-@pytest.mark.parametrize("seeds", [(0,), pytest.param((1, 2, 3), marks=pytest.mark.slow)])
-def test_it_finds_more_hypervolume_than_chance(store: Store, seeds: tuple[int, ...]) -> None:
+@pytest.mark.slow
+def test_it_finds_more_hypervolume_than_chance(store: Store) -> None:
     settings = Settings(
         sampler="ms-ehvi", budgets=(5_000, 45_000), promotion="none", warm_start=False
     )
     volumes: dict[str, list[float]] = {"ms-ehvi": [], "random": []}
-    for seed in seeds:
+    for seed in (0, 1, 2):
         for name, found in volumes.items():
             one = replace(settings, sampler=name, seed=seed)
             found.append(bring(store, one, 40, f"{name}{seed}").hypervolume())

@@ -126,7 +126,7 @@ def test_a_study_stopped_anywhere_continues_as_if_it_never_was(
     assert facts(trials_of(stopped)) == facts(trials_of(whole))
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "nsga3"])
+@pytest.mark.parametrize("sampler", ["tpe", pytest.param("nsga2", marks=pytest.mark.slow), "nsga3"])
 def test_a_study_stopped_in_the_middle_of_a_proposal_continues_likewise(
     tmp_path: Path,
     tiny_settings: Settings,

@@ -38,7 +38,9 @@ def agrees(
     assert 2 * found.flops == counter.get_total_flops()
 
 
-@pytest.mark.parametrize("hundred", range(10))
+@pytest.mark.parametrize(
+    "hundred", [*range(4), *(pytest.param(n, marks=pytest.mark.slow) for n in range(4, 10))]
+)
 def test_a_thousand_sampled_candidates(sampled: list[Candidate], hundred: int) -> None:
     for candidate in sampled[100 * hundred : 100 * (hundred + 1)]:
         agrees(candidate.architecture, 28)
