@@ -108,11 +108,10 @@ def train_command(asked: Asked, quiet: bool, as_json: bool) -> int:
                     claims.enter_context(record.claimed(task.directory))
                 for task in open_tasks:
                     record.keep_job(task.directory, task.job)
-                for place, task in enumerate(tasks, start=1):
-                    if asked.front and not quiet and not task.finished:
-                        print(f"{place}/{len(tasks)}: {task.directory}", file=sys.stderr)
-                    if task in open_tasks:
-                        failures |= _failing(_train, task, asked.front, quiet, check)
+                for place, task in enumerate(open_tasks, start=1):
+                    if asked.front and not quiet:
+                        print(f"{place}/{len(open_tasks)}: {task.directory}", file=sys.stderr)
+                    failures |= _failing(_train, task, asked.front, quiet, check)
                 for task in open_tasks:
                     if task.directory not in failures:
                         failures |= _failing(_test, task, asked.front)

@@ -26,6 +26,12 @@ from nas.training import DivergedError, has_batch_norm, initialize, quiet
 from search_space.network import build
 
 
+VALIDATIONS = 20
+"""How often the averaged weights are measured on the validation images, at most."""
+
+Report = Callable[[TrainingProgress], None]
+
+
 class _Whole(TorchCheckpointIO):
     """Checkpoints that are there whole or not at all, whatever the system's own directories are."""
 
@@ -35,12 +41,6 @@ class _Whole(TorchCheckpointIO):
         content = io.BytesIO()
         torch.save(checkpoint, content)
         replace_file(Path(path), content.getvalue())
-
-
-VALIDATIONS = 20
-"""How often the averaged weights are measured on the validation images, at most."""
-
-Report = Callable[[TrainingProgress], None]
 
 
 class _Watch(Callback):
