@@ -25,7 +25,6 @@ from nas.threads import threads
 from nas.training import DivergedError, has_batch_norm, initialize, quiet
 from search_space.network import build
 
-
 VALIDATIONS = 20
 """How often the averaged weights are measured on the validation images, at most."""
 
