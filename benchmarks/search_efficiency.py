@@ -257,7 +257,7 @@ def report(page: Path | None) -> None:
         {name: list(traces[name].values()) for name in STOCK if name in traces}, default
     )
     if page is not None:
-        draw(traces, best, page)
+        draw(traces, until, best, page)
 
 
 def after_full_trials(stock: dict[str, list[Points]], default: list[Points]) -> None:
@@ -300,14 +300,19 @@ def quartiles(values: list[float]) -> str:
     return f"{middle:.3f} ({low:.3f}..{high:.3f})"
 
 
-def draw(traces: Mapping[str, Mapping[int, Points]], best: float, page: Path) -> None:
+def draw(
+    traces: Mapping[str, Mapping[int, Points]],
+    until: Mapping[str, float],
+    best: float,
+    page: Path,
+) -> None:
     """Regret against core-seconds, both logarithmic: the median, and the quartiles as a band."""
     import plotly.graph_objects as go
     from plotly.colors import qualitative
 
     figure = go.Figure()
-    grid = np.geomspace(CORE_SECONDS / 60, CORE_SECONDS, 100)
     for color, (name, found) in zip(qualitative.Dark24, traces.items(), strict=False):
+        grid = np.geomspace(CORE_SECONDS / 60, until[name], 100)
         regrets = np.array([[best - at(p, spent) for spent in grid] for p in found.values()])
         low, middle, high = np.percentile(regrets, [25, 50, 75], axis=0)
         line = {"color": color, "width": 3 if name == next(iter(OURS)) else 1.5}
