@@ -83,12 +83,7 @@ class ShortRun(pl.LightningModule):
         """
         pixels, labels = batch
         logits = self(pixels).float()
-        loss = self._smoothed(logits, labels)
-        value = float(loss.detach())
-        for head in self.auxiliary:
-            assert head.logits is not None, "an auxiliary head is set in every training step"
-            loss = loss + head.weight * self._smoothed(head.logits.float(), labels)
-            head.logits = None
+        loss, value = smoothed(logits, labels, self.label_smoothing, self.auxiliary)
         if not abs(float(loss.detach())) < float("inf"):
             raise DivergedError(f"the training loss is {value} after {self._seen:,} images")
         count = len(labels)
@@ -102,9 +97,6 @@ class ShortRun(pl.LightningModule):
             self._train.zero_()
             self._since = 0
         return loss
-
-    def _smoothed(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
 
     def validation_step(self, batch: tuple[Tensor, Tensor], index: int) -> None:
         """Count the correct ones and add the cross-entropy up."""
@@ -186,6 +178,24 @@ def fit(
         trainer.validate(run, validation, verbose=False)
     accuracy, loss = run.result()
     return Fit(accuracy, loss, tuple(run.curve), seconds)
+
+
+def smoothed(
+    logits: Tensor, labels: Tensor, epsilon: float, auxiliary: list[Auxiliary]
+) -> tuple[Tensor, float]:
+    """The cross-entropy of float32 logits [N, classes], with label smoothing, and its value.
+
+    To the former the losses of auxiliary heads are added, with their weights; they give up their
+    logits.
+    """
+    loss = F.cross_entropy(logits, labels, label_smoothing=epsilon)
+    value = float(loss.detach())
+    for head in auxiliary:
+        assert head.logits is not None, "an auxiliary head is set in every training step"
+        own = F.cross_entropy(head.logits.float(), labels, label_smoothing=epsilon)
+        loss = loss + head.weight * own
+        head.logits = None
+    return loss, value
 
 
 def initialize(network: nn.Module) -> None:

@@ -8,14 +8,13 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from nas.datasets import Batches, Images, order
 from nas.full_training.augmentation import augment
 from nas.full_training.job import Job
 from nas.model import Description, normalized
 from nas.seeds import derive
-from nas.training import DivergedError, has_batch_norm
+from nas.training import DivergedError, has_batch_norm, smoothed
 from search_space.network import Auxiliary
 
 FIRST_RATE = 0.04
@@ -92,12 +91,8 @@ class FullRun(pl.LightningModule):
         recipe, generator = self.job.recipe, torch.Generator()
         generator.manual_seed(derive(self.job.seed, "augment", self.current_epoch, index))
         logits = self(augment(pixels, self.shift, recipe.flip, recipe.erase, generator)).float()
-        loss = self._smoothed(logits, labels)
-        value = float(loss.detach())
-        for head in self.auxiliary:
-            assert head.logits is not None, "an auxiliary head is set in every training step"
-            loss = loss + head.weight * self._smoothed(head.logits.float(), labels)
-            head.logits = None
+        epsilon = self.job.candidate.label_smoothing
+        loss, value = smoothed(logits, labels, epsilon, self.auxiliary)
         if not math.isfinite(float(loss.detach())):
             raise DivergedError(
                 f"the training loss is {value} in epoch {self.current_epoch + 1}, "
@@ -107,9 +102,6 @@ class FullRun(pl.LightningModule):
         self._loss += len(labels) * value
         self._correct += int((logits.detach().argmax(1) == labels).sum())
         return loss
-
-    def _smoothed(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return F.cross_entropy(logits, labels, label_smoothing=self.job.candidate.label_smoothing)
 
     def so_far(self) -> tuple[float, float]:
         """Training loss and accuracy (0..1) of the current epoch so far."""
