@@ -14,7 +14,7 @@ from optuna import Study
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
-from nas.cluster import InDriver
+from nas.cluster.workers import InDriver
 from nas.evaluation import Evaluation
 from nas.progress import Progress
 from nas.search import Until, open_study, search

@@ -106,17 +106,18 @@ def ours(problem: Problem, seed: int, core_seconds: float, **changes: Any) -> Tr
         """Workers that show the trace every evaluation at the last rung as it ends."""
 
         def next(self, seconds: float) -> Any:
-            request, outcome = super().next(seconds)
+            outcome = super().next(seconds)
+            request, result = outcome.request, outcome.result
             enough = settings.promotion != "none" or trace.count >= FULL_TRIALS
             if enough and self.clock * WORKERS > core_seconds:
                 raise _SpentError
             if enough and time.process_time() - started > OWN_SECONDS:
                 trace.points.append((self.clock * WORKERS, trace.points[-1][1], trace.count))
                 raise _SpentError
-            if request.budget == last and isinstance(outcome, Evaluation):
-                assert outcome.accuracy is not None
-                trace.add(self.clock * WORKERS, request.candidate, outcome.accuracy)
-            return request, outcome
+            if request.budget == last and isinstance(result, Evaluation):
+                assert result.accuracy is not None
+                trace.add(self.clock * WORKERS, request.candidate, result.accuracy)
+            return outcome
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     directions: list[Literal["minimize", "maximize"]] = [

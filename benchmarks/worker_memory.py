@@ -5,7 +5,8 @@ import resource
 
 from machine import row, table
 
-from nas.cluster import OnDask, open_workers
+from nas.cluster.local import open_workers
+from nas.cluster.pool import Pool
 from nas.datasets import find
 from nas.evaluation import Evaluation, evaluate
 from nas.precision import best_precision
@@ -40,12 +41,13 @@ def main() -> None:
     least, most = candidates[0], candidates[-1]
     rows = []
     with open_workers(1, evaluate) as workers:
-        assert isinstance(workers, OnDask)
+        assert isinstance(workers, Pool)
+        assert workers.client is not None
         for name, candidate in (("smallest", least), ("largest", most)):
             workers.submit(settings.request(candidate, directory))
             while (outcome := workers.next(1.0)) is None:
                 pass
-            assert isinstance(outcome[1], Evaluation), outcome
+            assert isinstance(outcome.result, Evaluation), outcome
             (used,) = workers.client.run(peak).values()
             what = f"after the {name} candidate, {macs(candidate) / 1e6:,.1f} MMACs"
             rows.append(row(what, [used], "GB"))

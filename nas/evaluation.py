@@ -6,9 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from nas.seeds import derive
 from nas.settings import Request
+
+if TYPE_CHECKING:
+    from nas.datasets import Dataset
 
 PACKAGES = (
     "inception-nas",
@@ -46,11 +50,12 @@ class Evaluation:
     failure: str | None = None
 
 
-def evaluate(request: Request) -> Evaluation:
+def evaluate(request: Request, dataset: "Dataset | None" = None) -> Evaluation:
     """Train the request's candidate and measure it; equal requests give equal bits on a CPU.
 
-    Torch's random state and its number of threads are left as they were. Raises DataError if the
-    directory no longer holds the images that the request names.
+    The images are read where the request says, unless they are given. Torch's random state and its
+    number of threads are left as they were. Raises DataError if these aren't the images that the
+    request names.
     """
     # Here, not above: the driver hands this function to workers and needs no torch for that.
     import torch
@@ -61,7 +66,8 @@ def evaluate(request: Request) -> Evaluation:
     from search_space.network import build
 
     started = time.perf_counter()
-    dataset = load(request.dataset, request.directory, request.resolution, request.channels)
+    if dataset is None:
+        dataset = load(request.dataset, request.directory, request.resolution, request.channels)
     if dataset.digest != request.data:
         raise DataError(
             f"{request.directory} holds data {dataset.digest}, the study was made with "

@@ -37,7 +37,8 @@ class Shown(Protocol):
 class Progress:
     """Trials ended of ``total``; ``best`` accuracy 0..1 or None; images/s over all workers.
 
-    ``seconds_left`` is None until a trial of this run has ended.
+    ``seconds_left`` is None until a trial of this run has ended; ``workers`` is what there is to
+    say of them.
     """
 
     total: int
@@ -49,6 +50,7 @@ class Progress:
     best: float | None
     images_per_second: float
     seconds_left: float | None
+    workers: str = ""
 
     def ended(self) -> int:
         """Trials that have ended, in whichever way."""
@@ -70,6 +72,8 @@ class Progress:
             parts.append(f"best {self.best:.2%}")
         if self.images_per_second:
             parts.append(f"{self.images_per_second:,.0f} images/s")
+        if self.workers:
+            parts.append(self.workers)
         return " | ".join(parts)
 
 
@@ -82,6 +86,12 @@ class Tracker:
         self._values = {result.key: result.values for result in before.completed}
         self._started = time.monotonic()
         self._ended = self._images = 0
+        self._workers = ""
+
+    def on(self, workers: str) -> bool:
+        """What there is to say of the workers now; whether that is news."""
+        before, self._workers = self._workers, workers
+        return workers != before
 
     def trained(self, images: int) -> None:
         """An evaluation of that many training images has ended."""
@@ -114,6 +124,7 @@ class Tracker:
             else None,
             images_per_second=self._images / elapsed if elapsed > 0 else 0.0,
             seconds_left=elapsed / self._ended * max(0, left) if self._ended else None,
+            workers=self._workers,
         )
 
     def _trains(self) -> bool:

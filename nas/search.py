@@ -14,7 +14,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from nas.cluster import Workers
+from nas.cluster.workers import Outcome, Workers
 from nas.evaluation import Evaluation, versions
 from nas.history import History, by_rung
 from nas.objectives import OBJECTIVES, Known, known_losses, known_of
@@ -40,11 +40,16 @@ class Until:
     """When a run ends: the number of trials that the study should have, and seconds from now.
 
     After ``seconds`` no new trial is begun; those that run, and those that an earlier run left, are
-    finished.
+    finished. So many ``failures`` in a row end it with FailingError.
     """
 
     trials: int
     seconds: float | None = None
+    failures: int | None = None
+
+
+class FailingError(RuntimeError):
+    """Trials of a study fail one after the other, which more of them would not mend."""
 
 
 def check_study(store: Store, name: str, settings: Settings) -> bool:
@@ -120,7 +125,7 @@ def search(
 
     Trials that an earlier run began and did not finish come first, under their own numbers.
     ``directory`` is where the images lie; ``check`` is called often and may raise, to stop.
-    StoreError where the storage fails.
+    StoreError where the storage fails, FailingError where trials do.
     """
     with store.guard():
         return _Run(settings, store, study, until, workers, directory, report).loop(check)
@@ -169,6 +174,7 @@ class _Run:
         for trial in trials:
             self._remember(trial)
         self.started = time.monotonic()
+        self.failures = 0
 
     def loop(self, check: Callable[[], None]) -> Results:
         self.report(self.tracker.progress())
@@ -179,7 +185,9 @@ class _Run:
                 break
             outcome = self.workers.next(POLL_SECONDS)
             if outcome is not None:
-                self._ended(*outcome)
+                self._ended(outcome)
+            if self.tracker.on(self.workers.words()):
+                self.report(self.tracker.progress())
             check()
         return collect(self.study.study_name, self.axes, self.study.get_trials(deepcopy=False))
 
@@ -297,15 +305,19 @@ class _Run:
         trial.set_user_attr("latency", self.latencies[candidate.key])
         return self.latencies[candidate.key]
 
-    def _ended(self, request: Request, outcome: Evaluation | BaseException) -> None:
-        if isinstance(outcome, Evaluation):
-            self.store.add_evaluation(request.identity(), asdict(outcome))
+    def _ended(self, outcome: Outcome) -> None:
+        request, result, lost = outcome
+        if isinstance(result, Evaluation):
+            self.store.add_evaluation(request.identity(), asdict(result))
             self.tracker.trained(request.budget)
         for begun in self.awaited.pop(request):
-            if isinstance(outcome, Evaluation):
-                self._evaluated(begun, asdict(outcome))
+            if lost:
+                known = begun.trial.user_attrs.get("lost_workers", [])
+                begun.trial.set_user_attr("lost_workers", [*known, *lost])
+            if isinstance(result, Evaluation):
+                self._evaluated(begun, asdict(result))
             else:
-                self._fail(begun.trial, f"{type(outcome).__name__}: {outcome}")
+                self._fail(begun.trial, result)
 
     def _complete(self, begun: _Begun, evaluation: Mapping[str, Any] | None) -> None:
         """Tell the objectives' values, accuracy as at the last rung."""
@@ -323,3 +335,9 @@ class _Run:
         told = self.study.tell(trial, values, state)
         self.tracker.ended(told)
         self.report(self.tracker.progress())
+        self.failures = self.failures + 1 if state == TrialState.FAIL else 0
+        if self.failures and self.failures == self.until.failures:
+            raise FailingError(
+                f"{self.failures} trials in a row failed, trial {told.number} for this: "
+                f"{told.user_attrs['failure']}"
+            )

@@ -5,7 +5,7 @@ So a study on a replayed table runs in seconds, in the order of events that real
 
 import heapq
 
-from nas.cluster import Outcome
+from nas.cluster.workers import Outcome, error_words
 from nas.evaluation import Evaluate, Evaluation
 from nas.settings import Request
 
@@ -22,17 +22,23 @@ class Simulated:
 
     def submit(self, request: Request) -> None:
         """Begin at the clock's time; a free slot is the caller's business."""
-        outcome: Evaluation | BaseException
+        result: Evaluation | str
         try:
-            outcome = self._evaluate(request)
+            result = self._evaluate(request)
         except Exception as error:  # as a worker would hand it over
-            outcome = error
-        seconds = outcome.seconds if isinstance(outcome, Evaluation) else 0.0
+            result = error_words(error, error.__traceback__)
+        seconds = result.seconds if isinstance(result, Evaluation) else 0.0
         self._submitted += 1
-        heapq.heappush(self._running, (self.clock + seconds, self._submitted, (request, outcome)))
+        heapq.heappush(
+            self._running, (self.clock + seconds, self._submitted, Outcome(request, result))
+        )
 
     def next(self, seconds: float) -> Outcome:
         """The outcome that ends first; the clock moves to its end."""
         del seconds
         self.clock, _, outcome = heapq.heappop(self._running)
         return outcome
+
+    def words(self) -> str:
+        """Nothing: these don't die."""
+        return ""

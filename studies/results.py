@@ -2,8 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -35,12 +35,17 @@ class Result:
 
 @dataclass(frozen=True)
 class Results:
-    """Completed trials in order, on the study's axes, and how many trials are in which state."""
+    """Completed trials in order, on the study's axes, and how many trials are in which state.
+
+    ``failures`` counts why trials failed, ``lost`` the workers that died over a trial.
+    """
 
     study: str
     axes: tuple[Axis, ...]
     completed: tuple[Result, ...]
     states: dict[str, int]
+    failures: dict[str, int] = field(default_factory=dict)
+    lost: int = 0
 
     def front(self) -> list[Result]:
         """The Pareto front, cheapest first; of equal candidates the first trial alone."""
@@ -106,14 +111,25 @@ def load_results(store: Store, name: str) -> Results:
         if trial.state == "COMPLETE"
     ]
     states = Counter(trial.state.lower() for trial in trials)
-    return Results(name, axes, tuple(completed), dict(states))
+    return Results(name, axes, tuple(completed), dict(states), *_failures(known.values()))
 
 
 def collect(name: str, axes: Sequence[Axis], trials: "Sequence[FrozenTrial]") -> Results:
     """Results from Optuna's trials."""
     states = Counter(trial.state.name.lower() for trial in trials)
     completed = [result_of(trial) for trial in trials if trial.state.name == "COMPLETE"]
-    return Results(name, tuple(axes), tuple(completed), dict(states))
+    failures = _failures(trial.user_attrs for trial in trials)
+    return Results(name, tuple(axes), tuple(completed), dict(states), *failures)
+
+
+def _failures(known: Iterable[Mapping[str, Any]]) -> tuple[dict[str, int], int]:
+    failures: Counter[str] = Counter()
+    lost = 0
+    for attributes in known:
+        if "failure" in attributes:
+            failures[attributes["failure"]] += 1
+        lost += len(attributes.get("lost_workers", ()))
+    return dict(failures), lost
 
 
 def result_of(trial: "FrozenTrial") -> Result:

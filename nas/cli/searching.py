@@ -101,6 +101,32 @@ def run(
         int | None,
         typer.Option(help="Worker processes; 0 trains in this one. [default: one a core]"),
     ] = None,
+    memory_limit: Annotated[
+        str | None,
+        typer.Option(
+            help="Bytes that a worker may hold, such as 4G. [default: its share of the machine]"
+        ),
+    ] = None,
+    gpus_per_trial: Annotated[
+        float | None,
+        typer.Option(help="Share of a GPU, such as 0.25. [default: 1 where there is one]"),
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(help="Train on this Dask cluster's workers, tls://HOST:PORT.", metavar="URL"),
+    ] = None,
+    tls_ca: Annotated[Path | None, typer.Option(help="The cluster's authority, PEM.")] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="Certificate to show it, PEM.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="The certificate's key, PEM.")] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Allow tcp:// beyond this machine: anyone may read.")
+    ] = False,
+    cluster_timeout: Annotated[
+        str, typer.Option(help="How long a cluster is waited for that is away.")
+    ] = "10m",
+    max_failures: Annotated[
+        int, typer.Option(help="Stop when so many trials have failed in a row.")
+    ] = 20,
     timeout: Annotated[
         str | None, typer.Option(help="Begin no new trial after this time, such as 30m.")
     ] = None,
@@ -147,6 +173,15 @@ def run(
             workers=workers,
             timeout=timeout,
             replay=replay,
+            max_failures=max_failures,
+            memory_limit=memory_limit,
+            gpus_per_trial=gpus_per_trial,
+            cluster=cluster,
+            tls_ca=tls_ca,
+            tls_cert=tls_cert,
+            tls_key=tls_key,
+            insecure=insecure,
+            cluster_timeout=cluster_timeout,
         ),
         quiet=quiet or as_json,
         as_json=as_json,

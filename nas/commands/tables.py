@@ -99,6 +99,9 @@ def print_studies(
     for name in ("done", "pruned", "failed", "left", "front", "hypervolume"):
         table.add_column(name, justify="right")
     table.add_column("begun")
+    lost = any(results.lost for results, *_ in studies)
+    if lost:
+        table.add_column("lost workers", justify="right")
     run = any(driver for *_, driver in studies)
     if run:
         table.add_column("run by", overflow="fold")
@@ -111,9 +114,16 @@ def print_studies(
             str(len(results.front())),
             f"{results.hypervolume():.3f}",
             f"{row['created']:%Y-%m-%d}",
+            *([str(results.lost)] if lost else []),
             *([Text(f"{driver.pid} on {driver.host}" if driver else "")] if run else []),
         )
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    for results, *_ in studies:
+        if results.failures:
+            often = max(results.failures, key=results.failures.__getitem__)
+            count = f"{results.failures[often]} of {sum(results.failures.values())}"
+            console.print(Text(f"{results.study}: {count} failures: {often}"))
 
 
 def study_json(
@@ -124,6 +134,8 @@ def study_json(
         "study": results.study,
         "created": f"{row['created']:%Y-%m-%dT%H:%M:%SZ}",
         "trials": results.states,
+        "failures": results.failures,
+        "lost_workers": results.lost,
         "front": len(results.front()),
         "hypervolume": results.hypervolume(),
         "driver": driver and driver.to_json(),

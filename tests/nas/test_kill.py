@@ -104,6 +104,7 @@ def kill_and_continue(runs: Runs, kills: int, chance: random.Random) -> None:
         # beyond the sampler's random beginning
         (2, STARTUP_TRIALS + 3),
         pytest.param(10, STARTUP_TRIALS + 20, marks=pytest.mark.slow),
+        pytest.param(100, 200, marks=pytest.mark.slow),
     ],
 )
 def test_a_study_killed_at_random_is_the_study_never_killed(

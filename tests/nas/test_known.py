@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from optuna.trial import TrialState
 
 from nas import latency
-from nas.cluster import InDriver
+from nas.cluster.workers import InDriver
 from nas.evaluation import Evaluation
 from nas.objectives import OBJECTIVES, known_of
 from nas.samplers import SAMPLERS

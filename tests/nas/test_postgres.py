@@ -13,7 +13,7 @@ from typing import Any
 import optuna
 import pytest
 
-from nas.cluster import InDriver
+from nas.cluster.workers import InDriver
 from nas.commands import run as command
 from nas.evaluation import evaluate
 from nas.search import Until, open_study, search

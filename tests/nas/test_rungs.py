@@ -10,7 +10,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from nas import promotion
-from nas.cluster import InDriver, Outcome
+from nas.cluster.workers import InDriver, Outcome
 from nas.evaluation import Evaluation
 from nas.history import History
 from nas.ms_ehvi.sampler import MsEhvi

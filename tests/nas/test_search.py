@@ -8,11 +8,11 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from nas.cluster import InDriver
+from nas.cluster.workers import InDriver
 from nas.evaluation import Evaluate, Evaluation
 from nas.progress import Progress
 from nas.samplers import SAMPLERS
-from nas.search import Until, open_study, search
+from nas.search import FailingError, Until, open_study, search
 from nas.settings import Recipe, Request, Settings
 from search_space.architecture import Candidate
 from search_space.cost import cost
@@ -47,9 +47,10 @@ def bring(
     name: str = "s",
     seconds: float | None = None,
     report: Any = lambda progress: None,
+    failures: int | None = None,
 ) -> Results:
     study = open_study(store, name, settings)
-    until = Until(trials, seconds)
+    until = Until(trials, seconds, failures)
     return search(settings, store, study, until, InDriver(evaluate), "", report)
 
 
@@ -207,8 +208,30 @@ def test_a_run_that_diverges_or_breaks_fails_its_trial_with_the_reason(
 
     results = bring(store, tiny_settings, 12, evaluate)
     assert results.states == {"fail": 12}
-    reasons = {t.user_attrs["failure"] for t in trials_of(store)}
+    reasons = {t.user_attrs["failure"].partition(" (")[0] for t in trials_of(store)}
     assert reasons == {"the loss is nan", "MemoryError: no memory"}
+
+
+def test_a_study_that_keeps_failing_ends_and_continues(
+    store: Store, tiny_settings: Settings
+) -> None:
+    seen: list[Request] = []
+
+    def evaluate(request: Request) -> Evaluation:
+        seen.append(request)
+        if len(seen) > 3:
+            raise MemoryError("no memory")
+        return pretend(request)
+
+    with pytest.raises(FailingError, match=r"^3 trials in a row failed, trial \d+ for this: Mem"):
+        bring(store, tiny_settings, 100, evaluate, failures=3)
+    ended = [trial.state for trial in trials_of(store)]
+    assert ended[-3:] == [TrialState.FAIL] * 3
+    assert len(ended) < 100
+    assert (
+        len(bring(store, tiny_settings, len(ended) + 2).completed)
+        == ended.count(TrialState.COMPLETE) + 2
+    )
 
 
 def test_the_total_counts_and_a_finished_study_stays(store: Store, tiny_settings: Settings) -> None:

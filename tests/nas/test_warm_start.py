@@ -11,7 +11,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.cluster import InDriver
+from nas.cluster.workers import InDriver
 from nas.evaluation import Evaluation
 from nas.forecast import LEAST_PAIRS, forecast
 from nas.history import History

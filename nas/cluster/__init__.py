@@ -1,0 +1,1 @@
+"""Where evaluations run: in this process, on this machine's cores, or on a cluster."""

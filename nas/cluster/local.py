@@ -1,0 +1,167 @@
+"""A cluster of this machine alone: a process per worker, over TLS, on loopback."""
+
+import contextlib
+import logging
+import os
+import signal
+import threading
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from nas.cluster.pool import Pool, Supply
+from nas.cluster.workers import InDriver, Workers
+from nas.evaluation import Evaluate
+
+if TYPE_CHECKING:
+    import distributed
+
+CLOSE_SECONDS = 5.0
+
+MEMORY_SHARE = 0.9
+"""Of the memory that this process may use: what its workers may hold together."""
+
+QUIET_SECONDS = "1 hour"
+"""How long Dask waits for a worker that is silent before it takes its nanny away as well."""
+
+CONFIG = {
+    # Nothing that a worker holds could be written out, and a paused one would pause for ever.
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": 0.95,
+    "distributed.deploy.lost-worker-timeout": QUIET_SECONDS,
+}
+
+
+def default_workers(gpus_per_trial: float | None) -> int:
+    """One per core that this process may use; where there are GPUs, as many as share them."""
+    from dask.system import CPU_COUNT  # respects affinity and a container's quota
+
+    gpus = _gpus()
+    if gpus:
+        return len(gpus) * max(1, int(1 / (gpus_per_trial or 1)))
+    return int(CPU_COUNT)
+
+
+def default_memory(count: int) -> int:
+    """Bytes that each of ``count`` workers may hold."""
+    from distributed.system import MEMORY_LIMIT  # respects a container's
+
+    return int(MEMORY_LIMIT * MEMORY_SHARE / max(1, count))
+
+
+@contextlib.contextmanager
+def open_workers(
+    count: int, evaluate: Evaluate, memory: int | None = None, gpus_per_trial: float | None = None
+) -> Iterator[Workers]:
+    """``count`` worker processes on this machine; 0 evaluates in the driver.
+
+    One that holds more than ``memory`` bytes is ended by its nanny. With ``gpus_per_trial`` each
+    worker sees one GPU, and has that share of it. Left by an exception, a signal's included, the
+    workers are killed at once.
+    """
+    if count == 0:
+        yield InDriver(evaluate)
+        return
+    import dask
+    import distributed
+
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    with warnings.catch_warnings(), dask.config.set(CONFIG):
+        warnings.filterwarnings("ignore", module="distributed")
+        cluster = _started(count, memory or default_memory(count), gpus_per_trial)
+        resources = None if gpus_per_trial is None else {"GPU": gpus_per_trial}
+
+        def connect() -> distributed.Client:
+            return distributed.Client(cluster, set_as_default=False)
+
+        finished = False
+        pool = None
+        try:
+            pool = Pool(connect, Supply(evaluate, resources=resources), count)
+            yield pool
+            finished = True
+        finally:
+            if not finished:
+                _kill(cluster)
+            closing = threading.Thread(target=_close, args=(pool, cluster), daemon=True)
+            closing.start()
+            closing.join(3 * CLOSE_SECONDS if finished else CLOSE_SECONDS)
+
+
+def _started(count: int, memory: int, gpus_per_trial: float | None) -> "distributed.SpecCluster":
+    """A scheduler in this process and ``count`` nannies, each with its worker process."""
+    import distributed
+    from distributed.security import Security
+
+    security = Security.temporary()
+    common: dict[str, Any] = {
+        "nthreads": 1,
+        "memory_limit": memory,
+        "host": "127.0.0.1",
+        "security": security,
+        "dashboard_address": None,
+        "dashboard": False,
+        "preload": ["nas.cluster.preload"],
+        "silence_logs": logging.CRITICAL,
+    }
+    workers = {
+        number: {
+            "cls": distributed.Nanny,
+            "options": common | _device(number, gpus_per_trial),
+        }
+        for number in range(count)
+    }
+    return distributed.SpecCluster(
+        workers=workers,
+        scheduler={
+            "cls": distributed.Scheduler,
+            "options": {
+                "host": "127.0.0.1",
+                "protocol": "tls://",
+                "security": security,
+                "dashboard": False,
+                "dashboard_address": None,
+            },
+        },
+        security=security,
+        silence_logs=logging.CRITICAL,
+    )
+
+
+def _device(number: int, gpus_per_trial: float | None) -> dict[str, Any]:
+    """The one GPU that a worker sees, and what it has of it, in turns of all that there are."""
+    gpus = _gpus()
+    if gpus_per_trial is None or not gpus:
+        return {}
+    return {
+        "resources": {"GPU": gpus_per_trial},
+        "env": {"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]},
+    }
+
+
+def _gpus() -> list[str]:
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    import torch
+
+    count = torch.accelerator.device_count() if torch.accelerator.is_available() else 0
+    visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    return visible[:count] if visible else [str(number) for number in range(count)]
+
+
+def _close(pool: Pool | None, cluster: "distributed.SpecCluster") -> None:
+    with contextlib.suppress(Exception):  # there is nothing more to lose
+        if pool is not None:
+            pool.close()
+    with contextlib.suppress(Exception):
+        cluster.close(timeout=CLOSE_SECONDS)
+
+
+def _kill(cluster: "distributed.SpecCluster") -> None:
+    """Kill the worker processes; what they compute is not wanted any more."""
+    for nanny in cluster.workers.values():
+        nanny.close_gracefully(reason="stopped")  # or it would start another one
+        if nanny.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(nanny.pid, signal.SIGKILL)

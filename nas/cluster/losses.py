@@ -1,0 +1,116 @@
+"""How a worker's process ended: its nanny tells, who alone knows; and that in words."""
+
+import signal
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from distributed.diagnostics.plugin import NannyPlugin
+
+from nas.settings import Request
+
+if TYPE_CHECKING:
+    from distributed import Nanny
+
+EXITS = "inception-nas-exits"
+"""Topic of the events that say with which code a worker's process ended."""
+
+MEMORY = "worker-restart-memory"
+"""Topic of a nanny's own events, of a worker that it ends because it holds too much memory."""
+
+REASON_SECONDS = 2.0
+"""How long a dead worker's nanny may take to say how it ended."""
+
+UNKNOWN = "vanished: killed together with its nanny, or its machine or network is gone"
+
+
+class Exits(NannyPlugin):
+    """Has a nanny tell everyone with which code its worker's process ended."""
+
+    name = EXITS
+
+    def setup(self, nanny: "Nanny") -> None:
+        """Put itself before what the nanny does at such an end. Dask has no public hook there."""
+        known = nanny._on_worker_exit_sync
+
+        def ended(exitcode: int) -> None:
+            event = {"worker": nanny.worker_address, "exitcode": exitcode}
+            nanny.log_event(EXITS, event)
+            known(exitcode)  # type: ignore[no-untyped-call]
+
+        nanny._on_worker_exit_sync = ended  # type: ignore[method-assign]
+        if nanny.process is not None:
+            nanny.process.on_exit = ended
+
+
+class Loss(NamedTuple):
+    """A worker that is gone, ``since`` when, and what it was evaluating."""
+
+    request: Request
+    address: str
+    name: str
+    since: float
+
+
+class Losses:
+    """Workers that are gone over an evaluation, until it is known how they ended."""
+
+    def __init__(self) -> None:
+        self._unexplained: list[Loss] = []
+        self._exits: dict[str, str] = {}
+        self._left: set[str] = set()
+
+    def hear(self, topic: str, event: dict[str, Any], memory: int) -> None:
+        """Take in an event of a worker, which may hold ``memory`` bytes."""
+        address = event.get("worker", "")
+        if topic == EXITS:
+            self._exits.setdefault(address, exit_words(event["exitcode"]))
+        elif topic == MEMORY:
+            self._exits[address] = memory_words(event, memory)
+        elif event.get("action") == "remove-worker" and event.get("expected"):
+            self._left.add(address)
+
+    def add(self, request: Request, address: str, name: str) -> None:
+        """A worker is gone that was evaluating ``request``."""
+        self._unexplained.append(Loss(request, address, name, time.monotonic()))
+
+    def explained(self) -> list[tuple[Loss, str | None]]:
+        """Those whose end is known by now, or will not be; None where it was in order."""
+        due: list[tuple[Loss, str | None]] = []
+        for loss in self._unexplained:
+            how = self._exits.get(loss.address)
+            if how is not None:
+                due.append((loss, f"worker {loss.name} {how}"))
+            elif loss.address in self._left:
+                due.append((loss, None))
+            elif time.monotonic() - loss.since >= REASON_SECONDS:
+                due.append((loss, f"worker {loss.name} {UNKNOWN}"))
+        explained = {id(loss) for loss, _ in due}
+        self._unexplained = [loss for loss in self._unexplained if id(loss) not in explained]
+        return due
+
+    def drop(self) -> list[Request]:
+        """Forget them all; what they were evaluating."""
+        requests = [loss.request for loss in self._unexplained]
+        self._unexplained.clear()
+        return requests
+
+
+def exit_words(exitcode: int) -> str:
+    """An exit code as `multiprocessing` gives it: below zero, the signal that killed."""
+    if exitcode >= 0:
+        return f"ended with exit code {exitcode}"
+    try:
+        name = f" ({signal.Signals(-exitcode).name})"
+    except ValueError:
+        name = ""
+    often = ", as where the machine is out of memory" if -exitcode == signal.SIGKILL else ""
+    return f"killed by signal {-exitcode}{name}{often}"
+
+
+def memory_words(event: dict[str, Any], limit: int) -> str:
+    """A nanny's event of a worker that held too much, in words."""
+    return f"out of memory: it held {_gib(event['rss'])} of the {_gib(limit)} that a worker may"
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.2f} GiB"

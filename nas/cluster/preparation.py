@@ -1,0 +1,78 @@
+"""What a worker of a cluster has before its first evaluation: our versions, and the images.
+
+Everything here but `package` and `differing` runs on workers, which have no data set and no state
+but what was sent to them.
+"""
+
+import hashlib
+import pickle
+import platform
+from typing import TYPE_CHECKING, NamedTuple
+
+from nas.evaluation import Evaluation, evaluate, versions
+from nas.settings import Request
+
+if TYPE_CHECKING:
+    from nas.datasets import Dataset
+
+
+class Package(NamedTuple):
+    """A data set for workers; ``address`` is the SHA-256 of its ``content``."""
+
+    address: str
+    content: bytes
+
+
+class Facts(NamedTuple):
+    """What a worker says of itself; ``kept`` are the addresses of the images that it has."""
+
+    host: str
+    versions: dict[str, str]
+    kept: tuple[str, ...]
+
+
+class NotKeptError(RuntimeError):
+    """A worker was asked for an evaluation and has no images: another process took its place."""
+
+
+MOST_KEPT = 3
+"""Data sets that a worker keeps, of drivers who share it."""
+
+_kept: "dict[str, Dataset]" = {}
+
+
+def package(dataset: "Dataset") -> Package:
+    """The images of a search as they are sent: at their resolution, without those of the test."""
+    content = pickle.dumps(dataset, protocol=5)
+    return Package(hashlib.sha256(content).hexdigest(), content)
+
+
+def facts() -> Facts:
+    """What this worker is and has."""
+    return Facts(platform.node(), versions(), tuple(_kept))
+
+
+def keep(sent: Package) -> None:
+    """Keep images, beside a few earlier ones. ValueError if they have changed on their way."""
+    if hashlib.sha256(sent.content).hexdigest() != sent.address:
+        raise ValueError(f"images {sent.address[:16]} arrived damaged")
+    while len(_kept) >= MOST_KEPT:
+        del _kept[next(iter(_kept))]
+    # From the driver, who could send any code as well.
+    _kept[sent.address] = pickle.loads(sent.content)
+
+
+def evaluate_kept(address: str, request: Request) -> Evaluation:
+    """`evaluate` on the images of that address. NotKeptError if they aren't here."""
+    if address not in _kept:
+        raise NotKeptError(f"images {address[:16]} are not on {platform.node()}")
+    return evaluate(request, _kept[address])
+
+
+def differing(worker: Facts) -> list[str]:
+    """One 'torch is 2.6.0, the driver has 2.14.1' for every version that isn't the driver's."""
+    return [
+        f"{name} is {worker.versions.get(name, 'missing')}, the driver has {own}"
+        for name, own in versions().items()
+        if worker.versions.get(name) != own
+    ]

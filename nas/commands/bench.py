@@ -1,0 +1,156 @@
+"""Where the evaluations of `nas run` come from: this machine, a cluster, or a recorded table."""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from nas.commands.parsing import count, duration
+from nas.datasets import Found, find, load
+from nas.objectives import OBJECTIVES
+from nas.progress import clock
+from nas.settings import Recipe, Settings
+from search_space.checks import check_range
+from studies.store import Store
+
+if TYPE_CHECKING:
+    from nas.cluster.joined import Address
+    from nas.cluster.workers import Workers
+    from nas.commands.run import Asked
+
+MAX_WORKERS = 1024
+SIMULATED = 2
+"""Workers of a replay, whatever the machine has."""
+LEAST_MEMORY = 2**28
+"""Bytes without which a worker could not even begin."""
+
+
+class Bench(NamedTuple):
+    """The workers of a study, and the directory of their images.
+
+    ``words`` says after a run how good a replay is, and how long it would have taken.
+    """
+
+    directory: str
+    workers: "Callable[[], contextlib.AbstractContextManager[Workers]]"
+    words: Callable[[], str] | None = None
+
+
+def check_options(asked: "Asked") -> None:
+    """ValueError where options of the workers can't be, or exclude each other."""
+    check_range("workers", 0 if asked.workers is None else asked.workers, 0, MAX_WORKERS)
+    check_range("max failures", asked.max_failures, 1, 10**9)
+    if asked.gpus_per_trial is not None:
+        check_range("gpus per trial", asked.gpus_per_trial, 0.01, 1, integer=False)
+    address(asked)
+    duration(asked.cluster_timeout, "cluster timeout")
+    if asked.memory_limit is not None:
+        check_range("memory limit", count("memory limit", asked.memory_limit), LEAST_MEMORY, 2**50)
+    given = {
+        "--workers": asked.workers,
+        "--memory-limit": asked.memory_limit,
+        "--gpus-per-trial": asked.gpus_per_trial,
+        "--data-dir": asked.data_dir,
+        "--dataset": asked.dataset,
+        "--cluster": asked.cluster,
+    }
+    excluded = {
+        "--cluster": ("--workers", "--memory-limit"),
+        "--replay": ("--data-dir", "--dataset", "--cluster", "--memory-limit", "--gpus-per-trial"),
+    }
+    for option, others in excluded.items():
+        for other in others:
+            main = asked.replay if option == "--replay" else asked.cluster
+            if main is not None and given[other] is not None:
+                raise ValueError(f"{option} and {other} exclude each other; give one of them")
+    tls = {"--tls-ca": asked.tls_ca, "--tls-cert": asked.tls_cert, "--tls-key": asked.tls_key}
+    for option, path in tls.items():
+        if path is not None and asked.cluster is None:
+            raise ValueError(f"{option} is given without --cluster, which it is for; give both")
+
+
+def address(asked: "Asked") -> "Address | None":
+    """The cluster that was asked for. ValueError where there can't be such a one."""
+    if asked.cluster is None:
+        return None
+    from nas.cluster.joined import Address
+
+    return Address(asked.cluster, asked.tls_ca, asked.tls_cert, asked.tls_key, asked.insecure)
+
+
+def bench_of(
+    settings: Settings, store: Store, name: str, asked: "Asked", found: Found | None
+) -> tuple[Settings, Bench]:
+    """The settings with the data and the recipe of this machine, or of the table it replays."""
+    if asked.replay is not None:
+        return _replayed(settings, asked.replay, name, asked)
+    directory = ""
+    if any(not OBJECTIVES[objective].known for objective in settings.objectives):
+        found = found or find(settings.dataset, asked.data_dir)
+        directory = found.directory
+        settings = replace(settings, data=found.digest)
+    cluster = address(asked)
+    if cluster is not None and settings.data:
+        with _cluster(settings, directory, asked):  # before anything is written
+            pass
+    settings = replace(settings, recipe=Recipe(precision=_precision(store, name, asked.precision)))
+    opened = _local if cluster is None or not settings.data else _cluster
+    return settings, Bench(directory, lambda: opened(settings, directory, asked))
+
+
+def _local(
+    settings: Settings, directory: str, asked: "Asked"
+) -> "contextlib.AbstractContextManager[Workers]":
+    from nas.cluster.local import default_workers, open_workers
+    from nas.evaluation import evaluate
+
+    del directory  # each request names it
+    wanted = default_workers(asked.gpus_per_trial) if asked.workers is None else asked.workers
+    memory = None if asked.memory_limit is None else count("memory limit", asked.memory_limit)
+    workers = min(wanted, asked.trials) if settings.data else 0
+    return open_workers(workers, evaluate, memory, asked.gpus_per_trial)
+
+
+def _cluster(
+    settings: Settings, directory: str, asked: "Asked"
+) -> "contextlib.AbstractContextManager[Workers]":
+    from nas.cluster.joined import join
+
+    cluster = address(asked)
+    assert cluster is not None
+    return join(
+        cluster,
+        lambda: load(settings.dataset, Path(directory), settings.resolution, settings.channels),
+        duration(asked.cluster_timeout, "cluster timeout"),
+        asked.gpus_per_trial,
+    )
+
+
+def _replayed(settings: Settings, table: Path, name: str, asked: "Asked") -> tuple[Settings, Bench]:
+    from nas.replay import open_replay
+    from nas.simulated import Simulated
+
+    replay, settings = open_replay(table, settings, asked.precision, name)
+    workers = Simulated(SIMULATED if asked.workers is None else asked.workers, replay)
+    words = [f"{b:,} images: {replay.quality[b].words()}" for b in settings.budgets]
+    return settings, Bench(
+        "",
+        lambda: contextlib.nullcontext(workers),
+        lambda: (
+            f"replay of {table}: {'; '.join(words)}; {clock(workers.clock)} simulated on "
+            f"{workers.slots} workers"
+        ),
+    )
+
+
+def _precision(store: Store, name: str, asked: str) -> str:
+    """The precision asked for; for ``auto`` that of the study, or the best of this machine."""
+    if asked != "auto":
+        return asked
+    if name in store.study_names():
+        recipe: dict[str, str] = store.study(name)["settings"]["recipe"]
+        return recipe["precision"]
+    from nas.precision import best_precision
+
+    return best_precision()

@@ -1,0 +1,77 @@
+"""A study brought to its trials by this process alone, through signals and storage outages."""
+
+import sys
+import time
+from collections.abc import Callable
+
+from nas.commands.bench import Bench
+from nas.interrupt import Stopped, stop_on_signals
+from nas.progress import shown
+from nas.search import Until, check_study, open_study, search
+from nas.settings import Settings
+from studies.connection import ConnectionLostError, Patience
+from studies.lock import only_driver
+from studies.store import Store
+
+OUTAGE_SECONDS = 300.0
+"""How long a server that is away is waited for."""
+OUTAGES = 100
+"""Transactions that may break in a run; a server that breaks all of them is not waited for."""
+
+
+def drive(
+    settings: Settings, store: Store, name: str, until: Until, bench: Bench, quiet: bool
+) -> int:
+    """Bring the study to its trials; the number of the signal that stopped it, or 0.
+
+    A server that goes away is waited for. Where that broke a transaction, of which nobody knows
+    whether it was kept, the search begins again from what was, as after a kill.
+    """
+
+    def say(words: str) -> None:
+        print(words, file=sys.stderr)
+
+    check_study(store, name, settings)
+    end = None if until.seconds is None else time.monotonic() + until.seconds
+    with only_driver(store, name) as held:
+        store.patience = Patience(OUTAGE_SECONDS, say)
+        for left in reversed(range(OUTAGES)):
+            rest = None if end is None else max(0.0, end - time.monotonic())
+            try:
+                now = Until(until.trials, rest, until.failures)
+                return _driven(settings, store, name, now, bench, quiet, held)
+            except ConnectionLostError:
+                if not left:
+                    raise
+                say(f"storage {store.shown} broke off: going on from what is kept")
+        raise AssertionError
+
+
+def _driven(
+    settings: Settings,
+    store: Store,
+    name: str,
+    until: Until,
+    bench: Bench,
+    quiet: bool,
+    held: Callable[[], None],
+) -> int:
+    study = open_study(store, name, settings)
+    trials = study.get_trials(deepcopy=False)
+    if len(trials) >= until.trials and all(trial.state.is_finished() for trial in trials):
+        return 0
+    try:
+        with (
+            stop_on_signals() as asked_to_stop,
+            shown(quiet) as report,
+            bench.workers() as workers,
+        ):
+
+            def check() -> None:
+                asked_to_stop()
+                held()
+
+            search(settings, store, study, until, workers, bench.directory, report, check)
+    except Stopped as stopped:
+        return stopped.number
+    return 0

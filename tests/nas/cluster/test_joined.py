@@ -1,0 +1,178 @@
+"""A cluster that runs already: who may join it, what its workers need, and when it goes away."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nas.cluster.joined import Address, join, loopback
+from nas.cluster.pool import ClusterError
+from nas.datasets import Dataset, find, load
+from nas.evaluation import Evaluation, evaluate
+from nas.settings import Settings
+from search_space.architecture import Candidate
+from studies.store import open_store
+
+Make = Callable[[str], Any]
+
+OTHER = """\
+import nas.evaluation
+real = nas.evaluation.versions
+def versions():
+    return real() | {"torch": "1.2.3"}
+nas.evaluation.versions = versions
+"""
+
+
+def images() -> Dataset:
+    found = find("fashion-mnist")
+    return load(found.name, found.directory, 8, 1)
+
+
+STUDY = ["run", "--trials", "4", "--resolution", "8", "--budget", "256", "--rungs", "1"]
+
+
+def url_options(cluster: Any) -> list[str]:
+    address = cluster.address
+    files = ["--tls-ca", str(address.ca), "--tls-cert", str(address.certificate)]
+    return ["--cluster", cluster.url, *files, "--tls-key", str(address.key)]
+
+
+def test_study_on_a_cluster_whose_workers_have_no_images(
+    cluster: Any, nas: str, tmp_path: Path, tiny_toml: Path
+) -> None:
+    cluster.work()
+    command = [nas, *STUDY, "--space", str(tiny_toml), *url_options(cluster), "--json"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240)
+    assert ran.returncode == 0, ran.stderr + cluster.log()
+    store = open_store(f"sqlite:///{tmp_path / 'nas.db'}")
+    settings = Settings.from_json(store.study("inception")["settings"])
+    found = json.loads(ran.stdout)["front"]
+    assert found
+    for result in found:  # as this process would have found it
+        candidate = Candidate.from_json(store.candidate(result["key"]))
+        request = settings.request(candidate, find("fashion-mnist").directory, 0)
+        assert evaluate(request).accuracy == result["values"]["accuracy"]
+
+
+def test_images_go_to_a_worker_once(cluster: Any) -> None:
+    cluster.work()
+    with join(cluster.address, images, 60) as pool:
+        assert pool.client is not None
+        sent = pool.client.run(_kept)
+    with join(cluster.address, images, 60) as pool:
+        assert pool.client is not None
+        assert pool.client.run(_kept) == sent
+        assert "keep" not in str(pool.client.run_on_scheduler(_tasks))
+    (kept,) = sent.values()
+    assert len(kept) == 1
+
+
+def _kept() -> list[str]:
+    from nas.cluster.preparation import facts
+
+    return list(facts().kept)
+
+
+def _tasks(dask_scheduler: Any) -> list[str]:
+    return [str(key) for key in dask_scheduler.tasks]
+
+
+@pytest.mark.slow
+def test_worker_of_other_versions_is_refused_by_name(cluster: Any, eventually: Any) -> None:
+    other = cluster.directory / "other.py"
+    other.write_text(OTHER)
+    cluster.work("--name", "old", "--preload", str(other))
+    with (
+        pytest.raises(ClusterError, match=r"worker old on .* torch is 1.2.3, the driver has"),
+        join(cluster.address, images, 60),
+    ):
+        pass
+    cluster.work("--name", "new")
+    with join(cluster.address, images, 60) as pool:
+        eventually(lambda: pool.usable(60))
+        assert "1 refused" in pool.words()
+
+
+@pytest.mark.slow
+def test_cluster_that_goes_away_is_waited_for(
+    cluster: Any, eventually: Any, tiny_settings: Settings
+) -> None:
+    candidate = tiny_settings.space.sample(lambda name, options: options[0], 8)
+    request = replace(tiny_settings, data=images().digest).request(candidate, "", 0)
+    cluster.work()
+    port = int(cluster.url.rpartition(":")[2])
+    with join(cluster.address, images, 60) as pool:
+        pool.submit(request)
+        assert cluster.scheduler is not None
+        os.killpg(cluster.scheduler.pid, signal.SIGKILL)
+        cluster.scheduler.wait()
+        eventually(lambda: pool.next(0.1) is None and "away" in pool.words())
+        cluster.start(port=port)
+        cluster.work()
+        outcome = eventually(lambda: pool.next(0.5), 120)
+        assert isinstance(outcome.result, Evaluation)
+        assert not outcome.lost
+
+
+def test_client_without_the_certificate_is_refused(cluster: Any, certificates: Make) -> None:
+    stranger = certificates("stranger").address(cluster.url)
+    with pytest.raises(ClusterError, match="can't be reached"), join(stranger, images, 5):
+        pass
+
+
+def test_nobody_there(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        with (
+            pytest.raises(ClusterError, match="is `dask scheduler` running there"),
+            join(Address(url), images, 5),
+        ):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("somewhere", "it must be tls://HOST:PORT"),
+        ("tls://host", "it must be tls://HOST:PORT"),
+        ("tls://:8786", "it must be tls://HOST:PORT"),
+        ("tls://host:0", "it must be tls://HOST:PORT"),
+        ("http://host:8786", "it must be tls://HOST:PORT"),
+        ("tls://host:8786", "give --tls-ca, --tls-cert, --tls-key with it"),
+        ("tcp://10.0.0.1:8786", "use tls:// with certificates, or say --insecure"),
+        ("tcp://login.example:8786", "use tls:// with certificates, or say --insecure"),
+    ],
+)
+def test_addresses_that_are_none(url: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words.replace("(", r"\(")):
+        Address(url)
+
+
+def test_certificates_that_are_none(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("ca", "cert", "key")]
+    for file in files[:2]:
+        file.write_text("no certificate")
+    with pytest.raises(ValueError, match=r"--tls-key is '.*key'; there is no such file"):
+        Address("tls://localhost:8786", *files)
+    files[2].write_text("nor a key")
+    address = Address("tls://localhost:8786", *files)
+    with pytest.raises(ValueError, match="aren't PEM files"):
+        address.security()
+    with pytest.raises(ValueError, match="certificates mean nothing"):
+        Address("tcp://localhost:8786", *files)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.9.9.9", "[::1]"])
+def test_loopback_needs_no_certificate(host: str) -> None:
+    assert loopback(host)
+    Address(f"tcp://{host}:8786")
+    Address("tcp://10.0.0.1:8786", insecure=True)

@@ -1,0 +1,67 @@
+"""Two hosts, as network namespaces: a scheduler in one, a worker in the other, the cable pulled."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from nas.cluster.joined import join
+from nas.datasets import find, load
+from nas.evaluation import Evaluation
+from nas.settings import Settings
+
+HERE, THERE = "10.231.7.1", "10.231.7.2"
+NAMESPACE, CABLE = "nas-there", "nas-cable"
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        os.geteuid() != 0 or shutil.which("ip") is None,
+        reason="network namespaces need root, and `ip` of the package iproute2",
+    ),
+]
+
+
+def ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], check=True, capture_output=True)
+
+
+@pytest.fixture
+def cable() -> Iterator[str]:
+    """A second host on a cable of its own; gives the cable's end here."""
+    ip("netns", "add", NAMESPACE)
+    try:
+        ip("link", "add", CABLE, "type", "veth", "peer", "name", "eth0", "netns", NAMESPACE)
+        ip("address", "add", f"{HERE}/24", "dev", CABLE)
+        ip("link", "set", CABLE, "up")
+        ip("-n", NAMESPACE, "address", "add", f"{THERE}/24", "dev", "eth0")
+        ip("-n", NAMESPACE, "link", "set", "eth0", "up")
+        ip("-n", NAMESPACE, "link", "set", "lo", "up")
+        yield CABLE
+    finally:
+        ip("netns", "del", NAMESPACE)
+
+
+def test_network_that_is_cut_in_mid_trial_and_restored(
+    cable: str, cluster: Any, eventually: Any, tiny_settings: Settings
+) -> None:
+    found = find("fashion-mnist")
+    dataset = load(found.name, found.directory, 8, 1)
+    candidate = tiny_settings.space.sample(lambda name, options: options[0], 8)
+    long = replace(tiny_settings, data=dataset.digest, budgets=(100_000,))
+    cluster.stop()
+    cluster.start(host=HERE)
+    cluster.work(prefix=("ip", "netns", "exec", NAMESPACE))
+    with join(cluster.address, lambda: dataset, 120) as pool:
+        pool.submit(long.request(candidate, "", 0))
+        assert pool.next(3.0) is None
+        ip("link", "set", cable, "down")
+        assert pool.next(20.0) is None
+        ip("link", "set", cable, "up")
+        outcome = eventually(lambda: pool.next(1.0), 300)
+        assert isinstance(outcome.result, Evaluation), (outcome, cluster.log())
+        assert outcome.result.accuracy is not None
