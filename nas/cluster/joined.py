@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nas.cluster.pool import ClusterError, Pool, Supply
-from nas.cluster.preparation import evaluate_kept, package
+from nas.cluster.pool import ClusterError, Pool
+from nas.cluster.preparation import Supply, evaluate_kept, package
 
 if TYPE_CHECKING:
     import distributed

@@ -9,7 +9,8 @@ import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from nas.cluster.pool import Pool, Supply
+from nas.cluster.pool import Pool
+from nas.cluster.preparation import Supply
 from nas.cluster.workers import InDriver, Workers
 from nas.evaluation import Evaluate
 

@@ -5,16 +5,19 @@ an evaluation goes only to workers that were checked, is repeated once and elsew
 worker ended is known.
 """
 
+import contextlib
 import queue
 import time
 import warnings
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from distributed import KilledWorker
 
 from nas.cluster.losses import EXITS, MEMORY, Exits, Losses
-from nas.cluster.preparation import Facts, NotKeptError, Package, differing, facts, keep
+from nas.cluster.preparation import Facts, NotKeptError, Supply, differing, facts, keep
 from nas.cluster.workers import Outcome, error_words
 from nas.evaluation import Evaluation
 from nas.settings import Request
@@ -29,33 +32,25 @@ SENT_AT_ONCE = 4
 """Workers that images are on their way to; the scheduler holds a copy for each."""
 RETRIES = 1
 TOPICS = ("all", EXITS, MEMORY)
-NO_PATIENCE = 0.0
 
 
 class ClusterError(ValueError):
     """A cluster that can't be reached, is lost, or has no worker that could be used."""
 
 
-class Supply(NamedTuple):
-    """What is done on workers: ``evaluate`` a request there, once they have the ``images``.
-
-    Without images workers are of this machine, and are as they should be.
-    """
-
-    evaluate: Callable[[Request], Evaluation]
-    images: Package | None = None
-    resources: dict[str, float] | None = None
-
-
 @dataclass
 class _Worker:
-    """``doing`` is ``new``, ``asked`` for facts, ``sent`` images, ``ready``, or ``refused``."""
+    """``doing`` is ``new``, ``asked`` for facts, ``sent`` images, ``ready``, or ``refused``.
+
+    One that is ``paused``, as Dask does to those that are short of memory, begins nothing.
+    """
 
     address: str
     name: str
     memory: int
     resources: dict[str, float]
     doing: str = "new"
+    paused: bool = False
     request: Request | None = None
     future: "distributed.Future[Any] | None" = None
 
@@ -73,7 +68,7 @@ class Pool:
         connect: "Callable[[], distributed.Client]",
         supply: Supply,
         expected: int = 1,
-        patience: float = NO_PATIENCE,
+        patience: float = 0.0,
         say: Callable[[str], None] = lambda words: None,
     ) -> None:
         self._connect, self._supply, self._say = connect, supply, say
@@ -166,7 +161,8 @@ class Pool:
                 self._done.put(None)
 
             client.subscribe_topic(topic, hear)
-        client.register_plugin(Exits())
+        with contextlib.suppress(Exception):  # of a nanny without our package: it is refused later
+            client.register_plugin(Exits())
         self.client, self._away, self._looked = client, 0.0, 0.0
 
     def _look(self) -> None:
@@ -210,6 +206,8 @@ class Pool:
             self._workers[address] = _Worker(
                 address, str(found["name"]), found["memory_limit"], found["resources"]
             )
+        for address, worker in self._workers.items():
+            worker.paused = info[address]["status"] != "running"
         return True
 
     def _lose(self) -> None:
@@ -273,7 +271,7 @@ class Pool:
         for request in list(self._waiting):
             before = [address for address, _ in self._lost.get(request, ())]
             others = [worker for worker in ready if worker.address not in before] or ready
-            free = next((worker for worker in others if worker.request is None), None)
+            free = next((one for one in others if one.request is None and not one.paused), None)
             if free is not None:
                 self._waiting.remove(request)
                 free.request = request
@@ -283,26 +281,24 @@ class Pool:
         """What a worker's task has come to."""
         if worker.future is not future or self._workers.get(worker.address) is not worker:
             return
+        if future.status not in ("finished", "error"):  # forgotten, as by a scheduler that is new
+            self._lose()
+            return
         try:
             result = future.result(timeout=RESULT_SECONDS)
         except Exception as error:
             result = error
-        if future.status not in ("finished", "error") or isinstance(result, OSError):
-            self._looked = 0.0  # cancelled, or its worker went with its result: look who is there
-            if worker.doing == "ready" and self.client and self.client.status == "running":
-                self._gone(self._workers.pop(worker.address))
-            return
+        gone = future.status == "finished" and isinstance(result, Exception)
+        gone = gone or isinstance(result, NotKeptError | KilledWorker)
         worker.future = None
-        if worker.doing != "ready":
+        if gone:
+            self._gone(self._workers.pop(worker.address))  # found again, it is asked for its facts
+        elif worker.doing != "ready":
             self._prepared(worker, result)
         elif worker.request is not None:
             request, worker.request = worker.request, None
-            if isinstance(result, NotKeptError) or type(result).__name__ == "KilledWorker":
-                self._losses.add(request, worker.address, worker.name)
-                del self._workers[worker.address]  # found anew, it is asked for its facts again
-            else:
-                failed = isinstance(result, Exception)
-                self._end(request, error_words(result, future.traceback()) if failed else result)
+            failed = isinstance(result, Exception)
+            self._end(request, error_words(result, future.traceback()) if failed else result)
 
     def _prepared(self, worker: _Worker, result: object) -> None:
         """On from a worker's facts to its images, and to its being ready or refused."""

@@ -7,6 +7,7 @@ but what was sent to them.
 import hashlib
 import pickle
 import platform
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from nas.evaluation import Evaluation, evaluate, versions
@@ -29,6 +30,17 @@ class Facts(NamedTuple):
     host: str
     versions: dict[str, str]
     kept: tuple[str, ...]
+
+
+class Supply(NamedTuple):
+    """What is done on workers: ``evaluate`` a request there, once they have the ``images``.
+
+    Without images workers are of this machine, and are as they should be.
+    """
+
+    evaluate: Callable[[Request], Evaluation]
+    images: Package | None = None
+    resources: dict[str, float] | None = None
 
 
 class NotKeptError(RuntimeError):
