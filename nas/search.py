@@ -49,7 +49,7 @@ class Until:
 
 
 class FailingError(RuntimeError):
-    """Trials of a study fail one after the other, which more of them would not mend."""
+    """Evaluations fail one after the other, which more of them would not mend."""
 
 
 def check_study(store: Store, name: str, settings: Settings) -> bool:
@@ -310,14 +310,21 @@ class _Run:
         if isinstance(result, Evaluation):
             self.store.add_evaluation(request.identity(), asdict(result))
             self.tracker.trained(request.budget)
-        for begun in self.awaited.pop(request):
-            if lost:
-                known = begun.trial.user_attrs.get("lost_workers", [])
-                begun.trial.set_user_attr("lost_workers", [*known, *lost])
+        waiting = self.awaited.pop(request)
+        if lost:  # over what the first of them asked for
+            known = waiting[0].trial.user_attrs.get("lost_workers", [])
+            waiting[0].trial.set_user_attr("lost_workers", [*known, *lost])
+        for begun in waiting:
             if isinstance(result, Evaluation):
                 self._evaluated(begun, asdict(result))
             else:
                 self._fail(begun.trial, result)
+        failure = result.failure if isinstance(result, Evaluation) else result
+        self.failures = self.failures + 1 if failure else 0
+        if self.failures and self.failures == self.until.failures:
+            raise FailingError(
+                f"{self.failures} evaluations in a row failed, the last for this: {failure}"
+            )
 
     def _complete(self, begun: _Begun, evaluation: Mapping[str, Any] | None) -> None:
         """Tell the objectives' values, accuracy as at the last rung."""
@@ -335,9 +342,3 @@ class _Run:
         told = self.study.tell(trial, values, state)
         self.tracker.ended(told)
         self.report(self.tracker.progress())
-        self.failures = self.failures + 1 if state == TrialState.FAIL else 0
-        if self.failures and self.failures == self.until.failures:
-            raise FailingError(
-                f"{self.failures} trials in a row failed, trial {told.number} for this: "
-                f"{told.user_attrs['failure']}"
-            )

@@ -125,7 +125,7 @@ def run(
         str, typer.Option(help="How long a cluster is waited for that is away.")
     ] = "10m",
     max_failures: Annotated[
-        int, typer.Option(help="Stop when so many trials have failed in a row.")
+        int, typer.Option(help="Stop when so many evaluations have failed in a row.")
     ] = 20,
     timeout: Annotated[
         str | None, typer.Option(help="Begin no new trial after this time, such as 30m.")

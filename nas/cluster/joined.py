@@ -4,20 +4,18 @@ import contextlib
 import ipaddress
 import logging
 import os
-import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nas.cluster.pool import ClusterError, Pool
-from nas.cluster.preparation import Supply, evaluate_kept, package
+from nas.cluster.preparation import Package, Supply, evaluate_kept
 
 if TYPE_CHECKING:
     import distributed
-
-    from nas.datasets import Dataset
 
 CONNECT_SECONDS = 10.0
 AT_ONCE_SECONDS = 3.0
@@ -95,54 +93,75 @@ def loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def connect(address: Address) -> "distributed.Client":
-    """A client of that cluster. OSError, in one line, where it can't be reached."""
+def connect(address: Address, loop: Any = None) -> "distributed.Client":
+    """A client of that cluster, on that ``loop``. OSError, of one line, where it can't be reached.
+
+    In a thread of its own: a port that accepts and then is silent would be waited for, for ever.
+    """
     import distributed
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    try:
+    security = address.security()
+
+    def join() -> "distributed.Client":
         return distributed.Client(
             address.url,
-            security=address.security(),
+            security=security,
             timeout=CONNECT_SECONDS,
             set_as_default=False,
+            loop=loop,
         )
+
+    pool = ThreadPoolExecutor(1)
+    try:
+        return pool.submit(join).result(CONNECT_SECONDS + 5)
     except OSError as error:
-        words = str(error.__cause__ or error).strip() or type(error).__name__
+        words = str(error.__cause__ or error).strip() or "it doesn't answer"
         raise OSError(f"cluster {address.url} can't be reached: {words}") from error
+    finally:
+        pool.shutdown(wait=False)
 
 
 @contextlib.contextmanager
 def join(
     address: Address,
-    dataset: "Callable[[], Dataset]",
+    images: Callable[[], Package],
     patience: float,
     gpus_per_trial: float | None = None,
+    say: Callable[[str], None] = lambda words: None,
 ) -> Iterator[Pool]:
     """The workers of that cluster, which have our versions and get the images from here.
 
     Waits up to ``patience`` seconds for the first of them, and for a cluster that is lost later.
-    ClusterError where there is none by then, or none but such as can't be used.
+    ClusterError where there is none by then, or none but such as can't be used. ``say`` hears of
+    those that are refused.
     """
-    images = package(dataset())
-    resources = None if gpus_per_trial is None else {"GPU": gpus_per_trial}
-    supply = Supply(partial(evaluate_kept, images.address), images, resources)
-    refused: list[str] = []
+    from distributed.utils import LoopRunner
 
-    def say(words: str) -> None:
-        refused.append(words)
-        print(words, file=sys.stderr)
-
+    runner = LoopRunner(asynchronous=False)  # type: ignore[no-untyped-call]
+    runner.start()  # type: ignore[no-untyped-call]
     try:
-        pool = Pool(partial(connect, address), supply, patience=patience, say=say)
+        # First, so that images are not read for a cluster that isn't there.
+        first = connect(address, runner.loop)
     except OSError as error:
+        runner.stop()  # type: ignore[no-untyped-call]
         raise ClusterError(f"{error}; is `dask scheduler` running there?") from error
-    with contextlib.closing(pool):
-        if not pool.usable(AT_ONCE_SECONDS):
-            print(f"cluster {address.url}: waiting for a worker", file=sys.stderr)
-        if not pool.usable(patience):
-            raise ClusterError(
-                f"cluster {address.url} has no worker that can be used: "
-                f"{refused[0] if refused else f'none came within {patience:.0f} s'}"
-            )
+    sent = images()
+    resources = None if gpus_per_trial is None else {"GPU": gpus_per_trial}
+    supply = Supply(partial(evaluate_kept, sent.address), sent, resources)
+    clients = iter([first])
+    pool = Pool(
+        lambda: next(clients, None) or connect(address, runner.loop),
+        supply,
+        patience=patience,
+        say=say,
+    )
+    try:
+        if not pool.wait(AT_ONCE_SECONDS):
+            say(f"cluster {address.url}: waiting for a worker")
+        if not pool.wait(patience):
+            raise ClusterError(f"cluster {address.url} had no worker for {patience:.0f} s")
         yield pool
+    finally:
+        pool.close()
+        runner.stop()  # type: ignore[no-untyped-call]

@@ -7,9 +7,10 @@ import signal
 import threading
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from nas.cluster.pool import Pool
+from nas.cluster.pool import ClusterError, Pool
 from nas.cluster.preparation import Supply
 from nas.cluster.workers import InDriver, Workers
 from nas.evaluation import Evaluate
@@ -35,14 +36,38 @@ CONFIG = {
 }
 
 
+WORKER_MEMORY = 1_250_000_000
+"""Bytes that a worker may need, for the largest candidate of the default space and its images."""
+
+
 def default_workers(gpus_per_trial: float | None) -> int:
-    """One per core that this process may use; where there are GPUs, as many as share them."""
+    """One per core that this process may use, if there is the memory; or as many as share GPUs."""
     from dask.system import CPU_COUNT  # respects affinity and a container's quota
 
-    gpus = _gpus()
-    if gpus:
-        return len(gpus) * max(1, int(1 / (gpus_per_trial or 1)))
-    return int(CPU_COUNT)
+    return places(gpus_per_trial) or max(1, min(CPU_COUNT, default_memory(1) // WORKER_MEMORY))
+
+
+def places(gpus_per_trial: float | None) -> int:
+    """Trials that the GPUs of this machine have room for at once; 0 without a GPU."""
+    return len(gpus()) * int(1 / (gpus_per_trial or 1))
+
+
+def check_places(count: int, gpus_per_trial: float | None) -> None:
+    """ValueError where ``count`` trials at once would need more GPUs than there are."""
+    if gpus_per_trial is not None and count > places(gpus_per_trial):
+        raise ValueError(
+            f"workers is {count}, but {len(gpus())} GPUs have room for {places(gpus_per_trial)} "
+            f"trials of {gpus_per_trial:g} each; give fewer --workers, or no --gpus-per-trial"
+        )
+
+
+def gpus() -> list[str]:
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    import torch
+
+    count = torch.accelerator.device_count() if torch.accelerator.is_available() else 0
+    visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    return visible[:count] if visible else [str(number) for number in range(count)]
 
 
 def default_memory(count: int) -> int:
@@ -58,40 +83,40 @@ def open_workers(
 ) -> Iterator[Workers]:
     """``count`` worker processes on this machine; 0 evaluates in the driver.
 
-    One that holds more than ``memory`` bytes is ended by its nanny. With ``gpus_per_trial`` each
-    worker sees one GPU, and has that share of it. Left by an exception, a signal's included, the
-    workers are killed at once.
+    One that holds more than ``memory`` bytes is ended by its nanny. Where there are GPUs each
+    worker sees one of them, and has ``gpus_per_trial`` of it, or all. Left by an exception, a
+    signal's included, the workers are killed at once. ValueError where there are not so many GPUs.
     """
     if count == 0:
         yield InDriver(evaluate)
         return
+    check_places(count, gpus_per_trial)
     import dask
     import distributed
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with warnings.catch_warnings(), dask.config.set(CONFIG):
         warnings.filterwarnings("ignore", module="distributed")
-        cluster = _started(count, memory or default_memory(count), gpus_per_trial)
-        resources = None if gpus_per_trial is None else {"GPU": gpus_per_trial}
-
-        def connect() -> distributed.Client:
-            return distributed.Client(cluster, set_as_default=False)
-
         finished = False
-        pool = None
+        pool = cluster = None
         try:
-            pool = Pool(connect, Supply(evaluate, resources=resources), count)
+            try:
+                cluster = _started(count, memory or default_memory(count))
+            except RuntimeError as error:
+                raise ClusterError(f"the workers of this machine didn't start: {error}") from error
+            client = partial(distributed.Client, cluster, set_as_default=False)
+            pool = Pool(client, Supply(evaluate), count)
             yield pool
             finished = True
         finally:
-            if not finished:
+            if not finished and cluster is not None:
                 _kill(cluster)
             closing = threading.Thread(target=_close, args=(pool, cluster), daemon=True)
             closing.start()
             closing.join(3 * CLOSE_SECONDS if finished else CLOSE_SECONDS)
 
 
-def _started(count: int, memory: int, gpus_per_trial: float | None) -> "distributed.SpecCluster":
+def _started(count: int, memory: int) -> "distributed.SpecCluster":
     """A scheduler in this process and ``count`` nannies, each with its worker process."""
     import distributed
     from distributed.security import Security
@@ -110,7 +135,7 @@ def _started(count: int, memory: int, gpus_per_trial: float | None) -> "distribu
     workers = {
         number: {
             "cls": distributed.Nanny,
-            "options": common | _device(number, gpus_per_trial),
+            "options": common | device(number),
         }
         for number in range(count)
     }
@@ -131,32 +156,19 @@ def _started(count: int, memory: int, gpus_per_trial: float | None) -> "distribu
     )
 
 
-def _device(number: int, gpus_per_trial: float | None) -> dict[str, Any]:
-    """The one GPU that a worker sees, and what it has of it, in turns of all that there are."""
-    gpus = _gpus()
-    if gpus_per_trial is None or not gpus:
-        return {}
-    return {
-        "resources": {"GPU": gpus_per_trial},
-        "env": {"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]},
-    }
+def device(number: int) -> dict[str, Any]:
+    """What makes a worker see one GPU, all of them in turns; nothing where there is none."""
+    found = gpus()
+    return {"env": {"CUDA_VISIBLE_DEVICES": found[number % len(found)]}} if found else {}
 
 
-def _gpus() -> list[str]:
-    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
-    import torch
-
-    count = torch.accelerator.device_count() if torch.accelerator.is_available() else 0
-    visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
-    return visible[:count] if visible else [str(number) for number in range(count)]
-
-
-def _close(pool: Pool | None, cluster: "distributed.SpecCluster") -> None:
+def _close(pool: Pool | None, cluster: "distributed.SpecCluster | None") -> None:
     with contextlib.suppress(Exception):  # there is nothing more to lose
         if pool is not None:
             pool.close()
     with contextlib.suppress(Exception):
-        cluster.close(timeout=CLOSE_SECONDS)
+        if cluster is not None:
+            cluster.close(timeout=CLOSE_SECONDS)
 
 
 def _kill(cluster: "distributed.SpecCluster") -> None:

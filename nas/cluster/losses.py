@@ -1,9 +1,12 @@
 """How a worker's process ended: its nanny tells, who alone knows; and that in words."""
 
+import contextlib
 import signal
+import sys
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import cloudpickle
 from distributed.diagnostics.plugin import NannyPlugin
 
 from nas.settings import Request
@@ -12,7 +15,7 @@ if TYPE_CHECKING:
     from distributed import Nanny
 
 EXITS = "inception-nas-exits"
-"""Topic of the events that say with which code a worker's process ended."""
+"""Topic of the events that say with which code a worker's process ended, or that it leaves."""
 
 MEMORY = "worker-restart-memory"
 """Topic of a nanny's own events, of a worker that it ends because it holds too much memory."""
@@ -22,32 +25,44 @@ REASON_SECONDS = 2.0
 
 UNKNOWN = "vanished: killed together with its nanny, or its machine or network is gone"
 
+# By value: a nanny that has no such package, of whoever shares the cluster, must not stumble.
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
 
 class Exits(NannyPlugin):
-    """Has a nanny tell everyone with which code its worker's process ended."""
+    """Has a nanny tell everyone how its worker's process ended, and that it is being closed."""
 
     name = EXITS
 
     def setup(self, nanny: "Nanny") -> None:
         """Put itself before what the nanny does at such an end. Dask has no public hook there."""
         known = nanny._on_worker_exit_sync
+        if getattr(known, "tells", False):
+            return
 
         def ended(exitcode: int) -> None:
-            event = {"worker": nanny.worker_address, "exitcode": exitcode}
-            nanny.log_event(EXITS, event)
+            with contextlib.suppress(RuntimeError):  # a nanny that is closing
+                nanny.log_event(EXITS, {"worker": nanny.worker_address, "exitcode": exitcode})
             known(exitcode)  # type: ignore[no-untyped-call]
 
+        ended.tells = True  # type: ignore[attr-defined]
         nanny._on_worker_exit_sync = ended  # type: ignore[method-assign]
         if nanny.process is not None:
             nanny.process.on_exit = ended
 
+    def teardown(self, nanny: "Nanny") -> None:
+        """The nanny is closed in order, as by SIGTERM: what its worker does is not to blame."""
+        with contextlib.suppress(RuntimeError):
+            nanny.log_event(EXITS, {"worker": nanny.worker_address, "left": True})
+
 
 class Loss(NamedTuple):
-    """A worker that is gone, ``since`` when, and what it was evaluating."""
+    """A worker that is gone, ``since`` when, from which place, and what it was evaluating."""
 
     request: Request
     address: str
     name: str
+    place: str
     since: float
 
 
@@ -62,26 +77,28 @@ class Losses:
     def hear(self, topic: str, event: dict[str, Any], memory: int) -> None:
         """Take in an event of a worker, which may hold ``memory`` bytes."""
         address = event.get("worker", "")
-        if topic == EXITS:
+        if topic == EXITS and "exitcode" in event:
             self._exits.setdefault(address, exit_words(event["exitcode"]))
         elif topic == MEMORY:
             self._exits[address] = memory_words(event, memory)
-        elif event.get("action") == "remove-worker" and event.get("expected"):
+        elif event.get("left") or event.get("expected"):
             self._left.add(address)
+        elif event.get("action") == "add-worker":  # where another one was before
+            self._exits.pop(address, None)
+            self._left.discard(address)
 
-    def add(self, request: Request, address: str, name: str) -> None:
+    def add(self, request: Request, address: str, name: str, place: str) -> None:
         """A worker is gone that was evaluating ``request``."""
-        self._unexplained.append(Loss(request, address, name, time.monotonic()))
+        self._unexplained.append(Loss(request, address, name, place, time.monotonic()))
 
     def explained(self) -> list[tuple[Loss, str | None]]:
         """Those whose end is known by now, or will not be; None where it was in order."""
         due: list[tuple[Loss, str | None]] = []
         for loss in self._unexplained:
-            how = self._exits.get(loss.address)
-            if how is not None:
-                due.append((loss, f"worker {loss.name} {how}"))
-            elif loss.address in self._left:
+            if loss.address in self._left:
                 due.append((loss, None))
+            elif how := self._exits.get(loss.address):
+                due.append((loss, f"worker {loss.name} {how}"))
             elif time.monotonic() - loss.since >= REASON_SECONDS:
                 due.append((loss, f"worker {loss.name} {UNKNOWN}"))
         explained = {id(loss) for loss, _ in due}

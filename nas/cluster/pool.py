@@ -5,7 +5,6 @@ an evaluation goes only to workers that were checked, is repeated once and elsew
 worker ended is known.
 """
 
-import contextlib
 import queue
 import time
 import warnings
@@ -16,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from distributed import KilledWorker
 
-from nas.cluster.losses import EXITS, MEMORY, Exits, Losses
-from nas.cluster.preparation import Facts, NotKeptError, Supply, differing, facts, keep
+from nas.cluster.connection import ANSWER_SECONDS, Connection
+from nas.cluster.losses import Losses
+from nas.cluster.preparation import Facts, NotKeptError, Supply, differing, facts, keep, lacking
 from nas.cluster.workers import Outcome, error_words
 from nas.evaluation import Evaluation
 from nas.settings import Request
@@ -27,11 +27,10 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 1.0
 """Between two looks at which workers there are, where no event calls for one."""
-RESULT_SECONDS = 10.0
 SENT_AT_ONCE = 4
 """Workers that images are on their way to; the scheduler holds a copy for each."""
 RETRIES = 1
-TOPICS = ("all", EXITS, MEMORY)
+"""Times that an evaluation is made again after its worker has died."""
 
 
 class ClusterError(ValueError):
@@ -40,16 +39,17 @@ class ClusterError(ValueError):
 
 @dataclass
 class _Worker:
-    """``doing`` is ``new``, ``asked`` for facts, ``sent`` images, ``ready``, or ``refused``.
+    """``stage`` is ``new``, ``asked`` for facts, ``sent`` images, ``ready``, or ``refused``.
 
-    One that is ``paused``, as Dask does to those that are short of memory, begins nothing.
+    ``place`` stays the same when its nanny starts it anew. One that is ``paused``, as Dask does to
+    those that are short of memory, begins nothing.
     """
 
     address: str
     name: str
+    place: str
     memory: int
-    resources: dict[str, float]
-    doing: str = "new"
+    stage: str = "new"
     paused: bool = False
     request: Request | None = None
     future: "distributed.Future[Any] | None" = None
@@ -58,9 +58,9 @@ class _Worker:
 class Pool:
     """Workers that come and go. ``expected`` are counted on from the beginning.
 
-    ``connect`` gives a client, or raises OSError; a cluster that is lost is waited for
-    ``patience`` seconds. ``say`` hears once of each worker that is refused. ClusterError once
-    patience is over.
+    ``connect`` gives a client, or raises OSError. A cluster that is away, or has no worker that
+    could be used, is waited for ``patience`` seconds; then ClusterError. ``say`` hears of each
+    worker that is refused.
     """
 
     def __init__(
@@ -68,24 +68,29 @@ class Pool:
         connect: "Callable[[], distributed.Client]",
         supply: Supply,
         expected: int = 1,
-        patience: float = 0.0,
+        patience: float = 120.0,
         say: Callable[[str], None] = lambda words: None,
     ) -> None:
-        self._connect, self._supply, self._say = connect, supply, say
+        self._supply, self._say = supply, say
         self._expected, self._patience = expected, patience
         self._workers: dict[str, _Worker] = {}
         self._waiting: deque[Request] = deque()
-        self._lost: dict[Request, list[tuple[str, str]]] = {}
         self._losses = Losses()
+        self._ends: dict[Request, list[tuple[str, str]]] = {}
         self._outcomes: deque[Outcome] = deque()
         self._done: queue.SimpleQueue[tuple[_Worker, distributed.Future[Any]] | None]
         self._done = queue.SimpleQueue()
-        self._events: queue.SimpleQueue[tuple[str, dict[str, Any]]] = queue.SimpleQueue()
-        self._refused: set[str] = set()
+        self._refusals: dict[str, str] = {}
         self._looked = self._away = 0.0
+        self._useful = time.monotonic()
         self.retried = 0
-        self.client: distributed.Client | None = None
-        self._begin()
+        self._connection = Connection(connect, lambda: self._done.put(None))
+        self._connection.open()
+
+    @property
+    def client(self) -> "distributed.Client | None":
+        """Dask's own, while the cluster is there."""
+        return self._connection.client
 
     @property
     def slots(self) -> int:
@@ -112,7 +117,7 @@ class Pool:
             except queue.Empty:
                 continue
             if done is not None:
-                self._take(*done)
+                self._task_ended(*done)
 
     def words(self) -> str:
         """How many workers there are, if that is news; what they wait for; what was repeated."""
@@ -124,46 +129,30 @@ class Pool:
             parts.append(f"{ready} of {self._expected} workers")
         elif self._supply.images is not None:
             parts.append(f"{ready} worker{'s' if ready != 1 else ''}")
-        if self._refused:
-            parts.append(f"{len(self._refused)} refused")
+        if self._refusals:
+            parts.append(f"{len(self._refusals)} refused")
         if self.retried:
             parts.append(f"{self.retried} retried")
         return ", ".join(parts)
 
-    def usable(self, seconds: float) -> bool:
-        """Whether there is a worker to evaluate on, at the latest after ``seconds``."""
+    def wait(self, seconds: float) -> bool:
+        """Whether there is a worker to evaluate on, at the latest after ``seconds``.
+
+        ClusterError once all that there are were refused.
+        """
         until = time.monotonic() + seconds
         while not self._count("ready") and time.monotonic() < until:
-            if self.next(LOOK_SECONDS / 10) is None and self._refused and self._settled():
-                break
+            self.next(LOOK_SECONDS / 10)
+            if self._workers and len(self._workers) == self._count("refused"):
+                raise self._useless()
         return bool(self._count("ready"))
 
     def close(self) -> None:
         """Let go of the cluster; what runs there is not wanted any more."""
-        client, self.client = self.client, None
-        if client is not None:
-            for topic in TOPICS:  # or the scheduler would tell a closed client of its own end
-                client.unsubscribe_topic(topic)
-            client.close(timeout=RESULT_SECONDS)
+        self._connection.close()
 
-    def _count(self, doing: str) -> int:
-        return sum(worker.doing == doing for worker in self._workers.values())
-
-    def _settled(self) -> bool:
-        return all(worker.doing in ("ready", "refused") for worker in self._workers.values())
-
-    def _begin(self) -> None:
-        client = self._connect()
-        for topic in TOPICS:
-
-            def hear(event: tuple[float, dict[str, Any]], topic: str = topic) -> None:
-                self._events.put((topic, event[1]))
-                self._done.put(None)
-
-            client.subscribe_topic(topic, hear)
-        with contextlib.suppress(Exception):  # of a nanny without our package: it is refused later
-            client.register_plugin(Exits())
-        self.client, self._away, self._looked = client, 0.0, 0.0
+    def _count(self, stage: str) -> int:
+        return sum(worker.stage == stage for worker in self._workers.values())
 
     def _look(self) -> None:
         """Hear of events, see which workers are there, and give them what they are to do."""
@@ -173,14 +162,13 @@ class Pool:
             self._looked = now
             if self._present():
                 self._prepare()
-        self._bury()
+        self._repeat_lost()
         self._place()
 
     def _hear(self) -> bool:
         """Take events in; whether workers have come or gone."""
         stirred = False
-        while not self._events.empty():
-            topic, event = self._events.get()
+        for topic, event in self._connection.events():
             known = self._workers.get(event.get("worker", ""))
             self._losses.hear(topic, event, known.memory if known else 0)
             stirred = stirred or event.get("action") in ("add-worker", "remove-worker")
@@ -189,68 +177,67 @@ class Pool:
     def _present(self) -> bool:
         """Whether the cluster answers; then the workers are those that it has."""
         if self.client is None:
-            self._return()
+            self._rejoin()
             return False
         try:
-            if self.client.status != "running":
-                raise OSError
-            scheduler: Any = self.client.scheduler
-            info = self.client.sync(scheduler.identity, n_workers=-1)["workers"]
+            workers = self._connection.workers()
         except OSError:
-            self._lose()
+            self._disconnect()
             return False
-        for address in set(self._workers) - set(info):
-            self._gone(self._workers.pop(address))
-        for address in sorted(set(info) - set(self._workers)):
-            found = info[address]
-            self._workers[address] = _Worker(
-                address, str(found["name"]), found["memory_limit"], found["resources"]
-            )
+        for address in set(self._workers) - set(workers):
+            self._worker_gone(self._workers[address])
+        for address in sorted(set(workers) - set(self._workers)):
+            known = workers[address]
+            name, place = str(known["name"]), known["nanny"] or address
+            self._workers[address] = _Worker(address, name, place, known["memory_limit"])
+            if words := lacking(self._supply, known):
+                self._refuse(self._workers[address], words)
         for address, worker in self._workers.items():
-            worker.paused = info[address]["status"] != "running"
+            worker.paused = workers[address]["status"] != "running"
+        useful = len(self._workers) - self._count("refused")
+        self._useful = self._looked if useful else self._useful
+        if self._looked - self._useful > self._patience:
+            raise self._useless()
         return True
 
-    def _lose(self) -> None:
+    def _useless(self) -> ClusterError:
+        words = "; ".join(self._refusals.values())
+        none = f"none for {self._patience:.0f} s"
+        return ClusterError(f"the cluster has no worker that can be used: {words or none}")
+
+    def _disconnect(self) -> None:
         """The cluster is away: what ran there runs again, which no worker is to blame for."""
-        client, self.client = self.client, None
-        if client is not None:
-            client.close(timeout=1)
+        self._connection.close(1)
         self._away = time.monotonic()
         running = [worker.request for worker in self._workers.values() if worker.request]
         self._waiting.extendleft([*running, *self._losses.drop()])
         self._workers.clear()
+        self._refusals.clear()
 
-    def _return(self) -> None:
+    def _rejoin(self) -> None:
         try:
-            self._begin()
+            self._connection.open()
         except OSError as error:
             if time.monotonic() - self._away > self._patience:
                 raise ClusterError(f"the cluster is lost: {error}") from error
+        else:
+            self._away = self._looked = 0.0
+            self._useful = time.monotonic()
 
     def _prepare(self) -> None:
         """Ask new workers for their facts; those of this machine are ready as they are."""
         for worker in self._workers.values():
-            if worker.doing == "new" and (lacking := self._lacking(worker)):
-                self._refuse(worker, lacking)
-            elif worker.doing == "new" and self._supply.images is None:
-                worker.doing = "ready"
-            elif worker.doing == "new" and self._count("sent") < SENT_AT_ONCE:
-                worker.doing = "asked"
+            if worker.stage == "new" and self._supply.images is None:
+                worker.stage = "ready"
+            elif worker.stage == "new" and self._busy() < SENT_AT_ONCE:
+                worker.stage = "asked"
                 self._run(worker, facts)
 
-    def _lacking(self, worker: _Worker) -> str:
-        """The resource that a worker has too little of; Dask would never give it anything."""
-        for name, amount in (self._supply.resources or {}).items():
-            if (has := worker.resources.get(name, 0)) < amount:
-                return (
-                    f"has {name}={has:g} and a trial takes {amount:g}; start it with "
-                    f"--resources {name}={amount:g}"
-                )
-        return ""
+    def _busy(self) -> int:
+        return self._count("asked") + self._count("sent")
 
     def _run(self, worker: _Worker, task: Callable[..., Any], *given: object) -> None:
         assert self.client is not None
-        resources = self._supply.resources if worker.request else None
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Sending large graph")  # as it must be, once
             worker.future = self.client.submit(
@@ -259,7 +246,7 @@ class Pool:
                 pure=False,  # equal requests of two studies are our store's business
                 workers=[worker.address],
                 allow_other_workers=False,
-                resources=resources,
+                resources=self._supply.resources if worker.request else None,
             )
         worker.future.add_done_callback(lambda future: self._done.put((worker, future)))
 
@@ -267,38 +254,39 @@ class Pool:
         """Give what waits to workers that are free, a second time to another one."""
         if self.client is None:
             return
-        ready = [worker for worker in self._workers.values() if worker.doing == "ready"]
+        ready = [worker for worker in self._workers.values() if worker.stage == "ready"]
         for request in list(self._waiting):
-            before = [address for address, _ in self._lost.get(request, ())]
-            others = [worker for worker in ready if worker.address not in before] or ready
+            before = [place for place, _ in self._ends.get(request, ())]
+            others = [worker for worker in ready if worker.place not in before] or ready
             free = next((one for one in others if one.request is None and not one.paused), None)
             if free is not None:
                 self._waiting.remove(request)
                 free.request = request
                 self._run(free, self._supply.evaluate, request)
 
-    def _take(self, worker: _Worker, future: "distributed.Future[Any]") -> None:
+    def _task_ended(self, worker: _Worker, future: "distributed.Future[Any]") -> None:
         """What a worker's task has come to."""
         if worker.future is not future or self._workers.get(worker.address) is not worker:
             return
-        if future.status not in ("finished", "error"):  # forgotten, as by a scheduler that is new
-            self._lose()
-            return
         try:
-            result = future.result(timeout=RESULT_SECONDS)
+            result = future.result(timeout=ANSWER_SECONDS)
         except Exception as error:
             result = error
-        gone = future.status == "finished" and isinstance(result, Exception)
-        gone = gone or isinstance(result, NotKeptError | KilledWorker)
-        worker.future = None
-        if gone:
-            self._gone(self._workers.pop(worker.address))  # found again, it is asked for its facts
-        elif worker.doing != "ready":
+        raised = isinstance(result, Exception)
+        if future.status == "cancelled":  # forgotten, as by a scheduler that is new
+            self._disconnect()
+        elif isinstance(result, KilledWorker) or (raised and future.status != "error"):
+            self._worker_gone(worker)  # with its result
+        elif isinstance(result, NotKeptError):  # another study's images took the place of ours
+            worker.stage = "new"
+            request, worker.request = worker.request, None
+            if request is not None:
+                self._waiting.appendleft(request)
+        elif worker.stage != "ready":
             self._prepared(worker, result)
         elif worker.request is not None:
             request, worker.request = worker.request, None
-            failed = isinstance(result, Exception)
-            self._end(request, error_words(result, future.traceback()) if failed else result)
+            self._end(request, error_words(result, _traceback(future)) if raised else result)
 
     def _prepared(self, worker: _Worker, result: object) -> None:
         """On from a worker's facts to its images, and to its being ready or refused."""
@@ -309,34 +297,46 @@ class Pool:
         elif isinstance(result, Facts) and (wrong := differing(result)):
             self._refuse(worker, f"on {result.host} has other versions: {'; '.join(wrong)}")
         elif isinstance(result, Facts) and images.address not in result.kept:
-            worker.doing = "sent"
+            worker.stage = "sent"
             self._run(worker, keep, images)
         else:
-            worker.doing = "ready"
+            worker.stage = "ready"
 
     def _refuse(self, worker: _Worker, reason: str) -> None:
-        worker.doing = "refused"
-        if worker.name not in self._refused:
-            self._refused.add(worker.name)
-            self._say(f"worker {worker.name} {reason}; it is not used")
+        worker.stage = "refused"
+        words = f"worker {worker.name} {reason}"
+        if self._refusals.get(worker.address) != words:
+            self._refusals[worker.address] = words
+            self._say(f"{words}; it is not used")
 
-    def _gone(self, worker: _Worker) -> None:
-        self._refused.discard(worker.name)
+    def _worker_gone(self, worker: _Worker) -> None:
+        """Forget it; where it is there after all, it is found again and asked for its facts."""
+        del self._workers[worker.address]
+        self._refusals.pop(worker.address, None)
+        if worker.future is not None:  # or it would begin once more where another takes its place
+            worker.future.release()
         if worker.request is not None:
-            self._losses.add(worker.request, worker.address, worker.name)
+            self._losses.add(worker.request, worker.address, worker.name, worker.place)
 
-    def _bury(self) -> None:
+    def _repeat_lost(self) -> None:
         """Repeat what lost workers did, once, and elsewhere."""
         for loss, how in self._losses.explained():
             if how is not None:
-                lost = self._lost.setdefault(loss.request, [])
-                lost.append((loss.address, how))
-                if len(lost) > RETRIES:
-                    self._end(loss.request, "; ".join(words for _, words in lost))
+                ends = self._ends.setdefault(loss.request, [])
+                ends.append((loss.place, how))
+                if len(ends) > RETRIES:
+                    self._end(loss.request, "; ".join(words for _, words in ends))
                     continue
                 self.retried += 1
             self._waiting.appendleft(loss.request)
 
     def _end(self, request: Request, result: Evaluation | str) -> None:
-        lost = tuple(words for _, words in self._lost.pop(request, ()))
+        lost = tuple(words for _, words in self._ends.pop(request, ()))
         self._outcomes.append(Outcome(request, result, lost))
+
+
+def _traceback(future: "distributed.Future[Any]") -> Any:
+    try:
+        return future.traceback(timeout=ANSWER_SECONDS)
+    except Exception:
+        return None

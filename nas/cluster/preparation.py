@@ -1,14 +1,14 @@
 """What a worker of a cluster has before its first evaluation: our versions, and the images.
 
-Everything here but `package` and `differing` runs on workers, which have no data set and no state
-but what was sent to them.
+`facts`, `keep` and `evaluate_kept` run on workers, which have no data set and no state but what was
+sent to them.
 """
 
 import hashlib
 import pickle
 import platform
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nas.evaluation import Evaluation, evaluate, versions
 from nas.settings import Request
@@ -44,7 +44,7 @@ class Supply(NamedTuple):
 
 
 class NotKeptError(RuntimeError):
-    """A worker was asked for an evaluation and has no images: another process took its place."""
+    """A worker was asked for an evaluation and hasn't its images any more."""
 
 
 MOST_KEPT = 3
@@ -78,6 +78,7 @@ def evaluate_kept(address: str, request: Request) -> Evaluation:
     """`evaluate` on the images of that address. NotKeptError if they aren't here."""
     if address not in _kept:
         raise NotKeptError(f"images {address[:16]} are not on {platform.node()}")
+    _kept[address] = _kept.pop(address)  # the last that was used is the last to go
     return evaluate(request, _kept[address])
 
 
@@ -88,3 +89,19 @@ def differing(worker: Facts) -> list[str]:
         for name, own in versions().items()
         if worker.versions.get(name) != own
     ]
+
+
+def lacking(supply: Supply, worker: Mapping[str, Any]) -> str:
+    """Why a worker, as its scheduler describes it, can't be used; empty if it can.
+
+    On two threads two evaluations could share torch's random state, and spoil each other.
+    """
+    if worker["nthreads"] != 1:
+        return f"has {worker['nthreads']} threads; start it with --nthreads 1"
+    for name, amount in (supply.resources or {}).items():
+        if (has := worker["resources"].get(name, 0)) < amount:
+            return (
+                f"has {name}={has:g} and a trial takes {amount:g}; start it with "
+                f"--resources {name}={amount:g}"
+            )
+    return ""

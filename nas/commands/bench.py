@@ -1,8 +1,10 @@
 """Where the evaluations of `nas run` come from: this machine, a cluster, or a recorded table."""
 
 import contextlib
+import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -29,12 +31,14 @@ LEAST_MEMORY = 2**28
 class Bench(NamedTuple):
     """The workers of a study, and the directory of their images.
 
-    ``words`` says after a run how good a replay is, and how long it would have taken.
+    ``check`` raises ValueError where they can't be had, before anything is written; ``words`` says
+    after a run how good a replay is, and how long it would have taken.
     """
 
     directory: str
     workers: "Callable[[], contextlib.AbstractContextManager[Workers]]"
     words: Callable[[], str] | None = None
+    check: Callable[[], None] = lambda: None
 
 
 def check_options(asked: "Asked") -> None:
@@ -64,10 +68,13 @@ def check_options(asked: "Asked") -> None:
             main = asked.replay if option == "--replay" else asked.cluster
             if main is not None and given[other] is not None:
                 raise ValueError(f"{option} and {other} exclude each other; give one of them")
-    tls = {"--tls-ca": asked.tls_ca, "--tls-cert": asked.tls_cert, "--tls-key": asked.tls_key}
-    for option, path in tls.items():
-        if path is not None and asked.cluster is None:
+    meant = {"--tls-ca": asked.tls_ca, "--tls-cert": asked.tls_cert, "--tls-key": asked.tls_key}
+    for option, value in (meant | {"--insecure": asked.insecure or None}).items():
+        if value is not None and asked.cluster is None:
             raise ValueError(f"{option} is given without --cluster, which it is for; give both")
+    for option in ("--memory-limit", "--gpus-per-trial"):
+        if asked.workers == 0 and given[option] is not None:
+            raise ValueError(f"{option} is of workers, and --workers 0 has none; leave one out")
 
 
 def address(asked: "Asked") -> "Address | None":
@@ -90,41 +97,56 @@ def bench_of(
         found = found or find(settings.dataset, asked.data_dir)
         directory = found.directory
         settings = replace(settings, data=found.digest)
+    settings = replace(settings, recipe=Recipe(precision=_precision(store, name, asked.precision)))
     cluster = address(asked)
     if cluster is not None and settings.data:
-        with _cluster(settings, directory, asked):  # before anything is written
-            pass
-    settings = replace(settings, recipe=Recipe(precision=_precision(store, name, asked.precision)))
-    opened = _local if cluster is None or not settings.data else _cluster
-    return settings, Bench(directory, lambda: opened(settings, directory, asked))
+        return settings, _joined(settings, directory, cluster, asked)
+    return settings, _local(settings, directory, asked)
 
 
-def _local(
-    settings: Settings, directory: str, asked: "Asked"
-) -> "contextlib.AbstractContextManager[Workers]":
-    from nas.cluster.local import default_workers, open_workers
+def _local(settings: Settings, directory: str, asked: "Asked") -> Bench:
+    from nas.cluster.local import check_places, default_workers, open_workers
     from nas.evaluation import evaluate
 
-    del directory  # each request names it
-    wanted = default_workers(asked.gpus_per_trial) if asked.workers is None else asked.workers
+    if not settings.data:  # nothing is trained
+        return Bench(directory, lambda: open_workers(0, evaluate))
+    share = asked.gpus_per_trial
+    wanted = default_workers(share) if asked.workers is None else asked.workers
     memory = None if asked.memory_limit is None else count("memory limit", asked.memory_limit)
-    workers = min(wanted, asked.trials) if settings.data else 0
-    return open_workers(workers, evaluate, memory, asked.gpus_per_trial)
-
-
-def _cluster(
-    settings: Settings, directory: str, asked: "Asked"
-) -> "contextlib.AbstractContextManager[Workers]":
-    from nas.cluster.joined import join
-
-    cluster = address(asked)
-    assert cluster is not None
-    return join(
-        cluster,
-        lambda: load(settings.dataset, Path(directory), settings.resolution, settings.channels),
-        duration(asked.cluster_timeout, "cluster timeout"),
-        asked.gpus_per_trial,
+    workers = min(wanted, asked.trials)
+    return Bench(
+        directory,
+        lambda: open_workers(workers, evaluate, memory, share),
+        check=lambda: check_places(workers, share),
     )
+
+
+def _joined(settings: Settings, directory: str, cluster: "Address", asked: "Asked") -> Bench:
+    from nas.cluster.joined import join
+    from nas.cluster.preparation import Package, package
+
+    said: set[str] = set()
+
+    @cache
+    def images() -> Package:
+        return package(load(settings.dataset, directory, settings.resolution, settings.channels))
+
+    def say(words: str) -> None:
+        if words not in said:
+            said.add(words)
+            print(words, file=sys.stderr)
+
+    def workers() -> "contextlib.AbstractContextManager[Workers]":
+        patience = duration(asked.cluster_timeout, "cluster timeout")
+        return join(cluster, images, patience, asked.gpus_per_trial, say)
+
+    def check() -> None:
+        if cluster.insecure:
+            say(f"warning: whoever reaches {cluster.url} can read and change what goes there")
+        with workers():
+            pass
+
+    return Bench(directory, workers, check=check)
 
 
 def _replayed(settings: Settings, table: Path, name: str, asked: "Asked") -> tuple[Settings, Bench]:

@@ -11,6 +11,7 @@ from nas.search import Until, check_study, open_study, search
 from nas.settings import Settings
 from studies.connection import ConnectionLostError, Patience
 from studies.lock import only_driver
+from studies.results import load_results
 from studies.store import Store
 
 OUTAGE_SECONDS = 300.0
@@ -31,7 +32,9 @@ def drive(
     def say(words: str) -> None:
         print(words, file=sys.stderr)
 
-    check_study(store, name, settings)
+    if check_study(store, name, settings) and _complete(store, name, until):
+        return 0
+    bench.check()
     end = None if until.seconds is None else time.monotonic() + until.seconds
     with only_driver(store, name) as held:
         store.patience = Patience(OUTAGE_SECONDS, say)
@@ -47,6 +50,12 @@ def drive(
         raise AssertionError
 
 
+def _complete(store: Store, name: str, until: Until) -> bool:
+    """Whether the study has its trials, and all of them have ended."""
+    states = load_results(store, name).states
+    return sum(states.values()) >= until.trials and not states.get("running")
+
+
 def _driven(
     settings: Settings,
     store: Store,
@@ -57,9 +66,6 @@ def _driven(
     held: Callable[[], None],
 ) -> int:
     study = open_study(store, name, settings)
-    trials = study.get_trials(deepcopy=False)
-    if len(trials) >= until.trials and all(trial.state.is_finished() for trial in trials):
-        return 0
     try:
         with (
             stop_on_signals() as asked_to_stop,

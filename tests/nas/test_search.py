@@ -223,7 +223,7 @@ def test_a_study_that_keeps_failing_ends_and_continues(
             raise MemoryError("no memory")
         return pretend(request)
 
-    with pytest.raises(FailingError, match=r"^3 trials in a row failed, trial \d+ for this: Mem"):
+    with pytest.raises(FailingError, match=r"^3 evaluations in a row failed, .* Mem"):
         bring(store, tiny_settings, 100, evaluate, failures=3)
     ended = [trial.state for trial in trials_of(store)]
     assert ended[-3:] == [TrialState.FAIL] * 3

@@ -85,7 +85,8 @@ class Cluster:
 
     def work(self, *options: str, prefix: tuple[str, ...] = ()) -> "subprocess.Popen[bytes]":
         """Start a worker with a nanny."""
-        command = ["worker", self.url, "--nthreads", "1", "--no-dashboard", *options]
+        command = ["worker", self.url, "--no-dashboard", *options]
+        command += [] if "--nthreads" in options else ["--nthreads", "1"]
         process = self.dask(*command, *self.certificates.options(), prefix=prefix)
         self.workers.append(process)
         return process

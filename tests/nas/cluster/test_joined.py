@@ -7,6 +7,7 @@ import socket
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from nas.cluster.joined import Address, join, loopback
 from nas.cluster.pool import ClusterError
+from nas.cluster.preparation import Package, Supply, lacking, package
 from nas.datasets import Dataset, find, load
 from nas.evaluation import Evaluation, evaluate
 from nas.settings import Settings
@@ -31,7 +33,12 @@ nas.evaluation.versions = versions
 """
 
 
-def images() -> Dataset:
+@cache
+def images() -> Package:
+    return package(dataset())
+
+
+def dataset() -> Dataset:
     found = find("fashion-mnist")
     return load(found.name, found.directory, 8, 1)
 
@@ -64,25 +71,43 @@ def test_study_on_a_cluster_whose_workers_have_no_images(
 
 def test_images_go_to_a_worker_once(cluster: Any) -> None:
     cluster.work()
-    with join(cluster.address, images, 60) as pool:
-        assert pool.client is not None
-        sent = pool.client.run(_kept)
-    with join(cluster.address, images, 60) as pool:
-        assert pool.client is not None
-        assert pool.client.run(_kept) == sent
-        assert "keep" not in str(pool.client.run_on_scheduler(_tasks))
-    (kept,) = sent.values()
-    assert len(kept) == 1
+    kept = []
+    for _ in range(2):
+        with join(cluster.address, images, 60) as pool:
+            assert pool.client is not None
+            kept.append(pool.client.run(_kept))
+    first, second = kept
+    assert first == second  # the same objects, not others that are equal
+    ((address, *more),) = [list(found) for found in first.values()]
+    assert address == images().address
+    assert not more
 
 
-def _kept() -> list[str]:
-    from nas.cluster.preparation import facts
+def _kept() -> dict[str, int]:
+    from nas.cluster import preparation
 
-    return list(facts().kept)
+    return {address: id(dataset) for address, dataset in preparation._kept.items()}
 
 
-def _tasks(dask_scheduler: Any) -> list[str]:
-    return [str(key) for key in dask_scheduler.tasks]
+@pytest.mark.parametrize(
+    ("worker", "words"),
+    [
+        ({"nthreads": 4, "resources": {}}, "has 4 threads; start it with --nthreads 1"),
+        ({"nthreads": 1, "resources": {}}, "has GPU=0 and a trial takes 0.25; start it with"),
+        ({"nthreads": 1, "resources": {"GPU": 0.2}}, "has GPU=0.2 and a trial takes 0.25"),
+        ({"nthreads": 1, "resources": {"GPU": 0.25}}, ""),
+    ],
+)
+def test_workers_that_cannot_be_used(worker: dict[str, Any], words: str) -> None:
+    supply = Supply(evaluate, images(), {"GPU": 0.25})
+    assert lacking(supply, worker).startswith(words)
+
+
+def test_worker_of_more_threads_is_refused_by_name(cluster: Any) -> None:
+    cluster.work("--name", "wide", "--nthreads", "2")
+    refused = pytest.raises(ClusterError, match="worker wide has 2 threads")
+    with refused, join(cluster.address, images, 60):
+        pass
 
 
 @pytest.mark.slow
@@ -96,9 +121,9 @@ def test_worker_of_other_versions_is_refused_by_name(cluster: Any, eventually: A
     ):
         pass
     cluster.work("--name", "new")
+    eventually(lambda: "Registered to" in cluster.log())
     with join(cluster.address, images, 60) as pool:
-        eventually(lambda: pool.usable(60))
-        assert "1 refused" in pool.words()
+        eventually(lambda: "1 worker, 1 refused" in pool.words() or pool.next(0.1))
 
 
 @pytest.mark.slow
@@ -106,11 +131,14 @@ def test_cluster_that_goes_away_is_waited_for(
     cluster: Any, eventually: Any, tiny_settings: Settings
 ) -> None:
     candidate = tiny_settings.space.sample(lambda name, options: options[0], 8)
-    request = replace(tiny_settings, data=images().digest).request(candidate, "", 0)
+    request = replace(tiny_settings, data=dataset().digest, budgets=(200_000,)).request(
+        candidate, "", 0
+    )
     cluster.work()
     port = int(cluster.url.rpartition(":")[2])
     with join(cluster.address, images, 60) as pool:
         pool.submit(request)
+        assert pool.next(1.0) is None
         assert cluster.scheduler is not None
         os.killpg(cluster.scheduler.pid, signal.SIGKILL)
         cluster.scheduler.wait()

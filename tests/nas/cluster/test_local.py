@@ -5,10 +5,12 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from nas.cluster.local import open_workers
+from nas.cluster import local
+from nas.cluster.local import check_places, default_workers, device, open_workers
 from nas.cluster.losses import exit_words
 from nas.cluster.workers import InDriver, Outcome, Workers
 from nas.evaluation import Evaluate, Evaluation
@@ -109,6 +111,23 @@ def test_error_is_told_with_where_it_was_raised(count: int) -> None:
     assert isinstance(outcome.result, str)
     assert outcome.result.startswith("RuntimeError: no such 5000 (test_local.py:")
     assert not outcome.lost
+
+
+def test_each_worker_sees_one_gpu_and_has_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "gpus", lambda: ["3", "5"])
+    assert [device(number)["env"]["CUDA_VISIBLE_DEVICES"] for number in range(3)] == ["3", "5", "3"]
+    assert default_workers(None) == 2
+    assert default_workers(0.25) == 8
+    check_places(8, 0.25)
+    with pytest.raises(ValueError, match=r"2 GPUs have room for 8 trials of 0\.25 each"):
+        check_places(9, 0.25)
+
+
+def test_a_share_of_no_gpu_is_refused(nas_in: Any, tmp_path: Path) -> None:
+    code, _, err = nas_in("run", "--trials", "2", "--gpus-per-trial", "0.5", "--workers", "1")
+    assert code == 2
+    assert "0 GPUs have room for 0 trials" in err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_no_workers_is_this_process() -> None:

@@ -5,6 +5,7 @@ import os
 import random
 import re
 import signal
+import sqlite3
 import subprocess
 import time
 from pathlib import Path
@@ -71,6 +72,17 @@ def workers_of(process: "subprocess.Popen[str]") -> list[int]:
     return found
 
 
+def _trials(path: Path) -> int:
+    """Trials that have begun, as another process sees them."""
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)
+    try:
+        return len(connection.execute("SELECT 1 FROM trials").fetchall())
+    except sqlite3.OperationalError:  # the tables aren't there yet
+        return 0
+    finally:
+        connection.close()
+
+
 def listening(session: int) -> list[str]:
     """Addresses on which processes of a session listen, as `ss` shows them."""
     shown = subprocess.run(["ss", "-tlnp"], capture_output=True, text=True, check=True).stdout
@@ -126,10 +138,14 @@ def test_workers_killed_at_random_cost_no_trial(
     chance = random.Random(kills)
     runs = Running(nas, tiny_toml, tmp_path, trials, budget=20_000)
     process = runs.start()
+    begun = Path(tmp_path / "nas.db")
+    while not (begun.exists() and _trials(begun)):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
     killed = 0
     while process.poll() is None and killed < kills:
         time.sleep(chance.uniform(0.5, 4))
-        if (tmp_path / "nas.db").exists() and len(workers := workers_of(process)) == 2:
+        if len(workers := workers_of(process)) == 2:
             os.kill(chance.choice(workers), signal.SIGKILL)
             killed += 1
     _, err = process.communicate()
@@ -142,7 +158,7 @@ def test_workers_killed_at_random_cost_no_trial(
         if trial.state.name == "FAIL":
             assert trial.user_attrs["failure"].count("killed by signal 9 (SIGKILL)") == 2
     lost = [how for trial in found for how in trial.user_attrs.get("lost_workers", ())]
-    assert len(lost) <= kills  # a worker may have been idle, or still starting
+    assert kills // 4 <= len(lost) <= kills  # a worker may have been idle, or still starting
     assert all("killed by signal 9 (SIGKILL)" in how for how in lost)
     shown = subprocess.run(
         [nas, "studies", "--json"], cwd=tmp_path, capture_output=True, text=True, check=True
@@ -180,6 +196,8 @@ def test_driver_with_two_workers_killed_a_hundred_times(
         (["--cluster", "tcp://localhost:8786", "--workers", "2"], "exclude each other"),
         (["--cluster", "tls://localhost:8786"], "give --tls-ca, --tls-cert, --tls-key"),
         (["--tls-ca", "a.pem"], "without --cluster"),
+        (["--insecure"], "without --cluster"),
+        (["--workers", "0", "--memory-limit", "2G"], "--workers 0 has none"),
         (["--gpus-per-trial", "0"], "gpus per trial is 0"),
         (["--memory-limit", "1k"], "memory limit is 1000"),
         (["--max-failures", "0"], "max failures is 0"),

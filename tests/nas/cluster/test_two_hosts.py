@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from nas.cluster.joined import join
+from nas.cluster.preparation import package
 from nas.datasets import find, load
 from nas.evaluation import Evaluation
 from nas.settings import Settings
@@ -56,7 +57,7 @@ def test_network_that_is_cut_in_mid_trial_and_restored(
     cluster.stop()
     cluster.start(host=HERE)
     cluster.work(prefix=("ip", "netns", "exec", NAMESPACE))
-    with join(cluster.address, lambda: dataset, 120) as pool:
+    with join(cluster.address, lambda: package(dataset), 120) as pool:
         pool.submit(long.request(candidate, "", 0))
         assert pool.next(3.0) is None
         ip("link", "set", cable, "down")
