@@ -138,13 +138,13 @@ def join(
     """
     from distributed.utils import LoopRunner
 
-    runner = LoopRunner(asynchronous=False)  # type: ignore[no-untyped-call]
-    runner.start()  # type: ignore[no-untyped-call]
+    runner = LoopRunner(asynchronous=False)
+    runner.start()
     try:
         # First, so that images are not read for a cluster that isn't there.
         first = connect(address, runner.loop)
     except OSError as error:
-        runner.stop()  # type: ignore[no-untyped-call]
+        runner.stop()
         raise ClusterError(f"{error}; is `dask scheduler` running there?") from error
     sent = images()
     resources = None if gpus_per_trial is None else {"GPU": gpus_per_trial}
@@ -164,4 +164,4 @@ def join(
         yield pool
     finally:
         pool.close()
-        runner.stop()  # type: ignore[no-untyped-call]
+        runner.stop()

@@ -17,8 +17,18 @@ from distributed import KilledWorker
 
 from nas.cluster.connection import ANSWER_SECONDS, Connection
 from nas.cluster.losses import Losses
-from nas.cluster.preparation import Facts, NotKeptError, Supply, differing, facts, keep, lacking
-from nas.cluster.workers import Outcome, error_words
+from nas.cluster.preparation import (
+    Facts,
+    NotKeptError,
+    Raised,
+    Supply,
+    differing,
+    facts,
+    guarded,
+    keep,
+    lacking,
+)
+from nas.cluster.workers import Outcome
 from nas.evaluation import Evaluation
 from nas.settings import Request
 
@@ -30,7 +40,7 @@ LOOK_SECONDS = 1.0
 SENT_AT_ONCE = 4
 """Workers that images are on their way to; the scheduler holds a copy for each."""
 RETRIES = 1
-"""Times that an evaluation is made again after its worker has died."""
+"""Evaluations more, of one whose worker has died."""
 
 
 class ClusterError(ValueError):
@@ -241,6 +251,7 @@ class Pool:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Sending large graph")  # as it must be, once
             worker.future = self.client.submit(
+                guarded,
                 task,
                 *given,
                 pure=False,  # equal requests of two studies are our store's business
@@ -271,29 +282,33 @@ class Pool:
         try:
             result = future.result(timeout=ANSWER_SECONDS)
         except Exception as error:
-            result = error
-        raised = isinstance(result, Exception)
-        if future.status == "cancelled":  # forgotten, as by a scheduler that is new
-            self._disconnect()
-        elif isinstance(result, KilledWorker) or (raised and future.status != "error"):
-            self._worker_gone(worker)  # with its result
-        elif isinstance(result, NotKeptError):  # another study's images took the place of ours
-            worker.stage = "new"
-            request, worker.request = worker.request, None
-            if request is not None:
-                self._waiting.appendleft(request)
+            if future.status == "cancelled":  # forgotten, as by a scheduler that is new
+                self._disconnect()
+            elif future.status == "error" and not isinstance(error, KilledWorker):
+                self._refuse(worker, f"can't run our code: {type(error).__name__}: {error}")
+                self._take_back(worker)
+            else:
+                self._worker_gone(worker)  # with its result
+            return
+        if isinstance(result, Raised) and result.name == NotKeptError.__name__:
+            worker.stage = "new"  # another study's images took the place of ours
+            self._take_back(worker)
         elif worker.stage != "ready":
             self._prepared(worker, result)
         elif worker.request is not None:
             request, worker.request = worker.request, None
-            self._end(request, error_words(result, _traceback(future)) if raised else result)
+            self._end(request, result.words if isinstance(result, Raised) else result)
+
+    def _take_back(self, worker: _Worker) -> None:
+        request, worker.request = worker.request, None
+        if request is not None:
+            self._waiting.appendleft(request)
 
     def _prepared(self, worker: _Worker, result: object) -> None:
         """On from a worker's facts to its images, and to its being ready or refused."""
-        images = self._supply.images
-        assert images is not None
-        if isinstance(result, Exception):
-            self._refuse(worker, f"can't run our code: {type(result).__name__}: {result}")
+        assert (images := self._supply.images) is not None
+        if isinstance(result, Raised):
+            self._refuse(worker, f"can't run our code: {result.words}")
         elif isinstance(result, Facts) and (wrong := differing(result)):
             self._refuse(worker, f"on {result.host} has other versions: {'; '.join(wrong)}")
         elif isinstance(result, Facts) and images.address not in result.kept:
@@ -333,10 +348,3 @@ class Pool:
     def _end(self, request: Request, result: Evaluation | str) -> None:
         lost = tuple(words for _, words in self._ends.pop(request, ()))
         self._outcomes.append(Outcome(request, result, lost))
-
-
-def _traceback(future: "distributed.Future[Any]") -> Any:
-    try:
-        return future.traceback(timeout=ANSWER_SECONDS)
-    except Exception:
-        return None

@@ -1,7 +1,7 @@
 """What a worker of a cluster has before its first evaluation: our versions, and the images.
 
-`facts`, `keep` and `evaluate_kept` run on workers, which have no data set and no state but what was
-sent to them.
+`guarded`, `facts`, `keep` and `evaluate_kept` run on workers, which have no data set and no state
+but what was sent to them.
 """
 
 import hashlib
@@ -10,6 +10,7 @@ import platform
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nas.cluster.workers import error_words
 from nas.evaluation import Evaluation, evaluate, versions
 from nas.settings import Request
 
@@ -43,6 +44,13 @@ class Supply(NamedTuple):
     resources: dict[str, float] | None = None
 
 
+class Raised(NamedTuple):
+    """What a task raised, in words: the name of its type, and all of it in one line."""
+
+    name: str
+    words: str
+
+
 class NotKeptError(RuntimeError):
     """A worker was asked for an evaluation and hasn't its images any more."""
 
@@ -57,6 +65,14 @@ def package(dataset: "Dataset") -> Package:
     """The images of a search as they are sent: at their resolution, without those of the test."""
     content = pickle.dumps(dataset, protocol=5)
     return Package(hashlib.sha256(content).hexdigest(), content)
+
+
+def guarded(task: Callable[..., Any], *given: object) -> Any:
+    """What ``task`` returns, or Raised: over some tracebacks Dask's client goes silent."""
+    try:
+        return task(*given)
+    except Exception as error:
+        return Raised(type(error).__name__, error_words(error, error.__traceback__))
 
 
 def facts() -> Facts:

@@ -26,22 +26,9 @@ Make = Callable[[str], Any]
 
 OTHER = """\
 import nas.evaluation
-real = nas.evaluation.versions
-def versions():
-    return real() | {"torch": "1.2.3"}
-nas.evaluation.versions = versions
+known = nas.evaluation.versions() | {"torch": "1.2.3"}
+nas.evaluation.versions = lambda: known
 """
-
-
-@cache
-def images() -> Package:
-    return package(dataset())
-
-
-def dataset() -> Dataset:
-    found = find("fashion-mnist")
-    return load(found.name, found.directory, 8, 1)
-
 
 STUDY = ["run", "--trials", "4", "--resolution", "8", "--budget", "256", "--rungs", "1"]
 
@@ -70,23 +57,22 @@ def test_study_on_a_cluster_whose_workers_have_no_images(
 
 
 def test_images_go_to_a_worker_once(cluster: Any) -> None:
+    def held() -> dict[str, int]:  # in here, to be sent by value: workers can't import tests
+        from nas.cluster import preparation
+
+        return {address: id(dataset) for address, dataset in preparation._kept.items()}
+
     cluster.work()
     kept = []
     for _ in range(2):
         with join(cluster.address, images, 60) as pool:
             assert pool.client is not None
-            kept.append(pool.client.run(_kept))
+            kept.append(pool.client.run(held))
     first, second = kept
     assert first == second  # the same objects, not others that are equal
     ((address, *more),) = [list(found) for found in first.values()]
     assert address == images().address
     assert not more
-
-
-def _kept() -> dict[str, int]:
-    from nas.cluster import preparation
-
-    return {address: id(dataset) for address, dataset in preparation._kept.items()}
 
 
 @pytest.mark.parametrize(
