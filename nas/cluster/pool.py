@@ -161,8 +161,8 @@ class Pool:
         """Let go of the cluster; what runs there is not wanted any more."""
         self._connection.close()
 
-    def _count(self, stage: str) -> int:
-        return sum(worker.stage == stage for worker in self._workers.values())
+    def _count(self, *stages: str) -> int:
+        return sum(worker.stage in stages for worker in self._workers.values())
 
     def _look(self) -> None:
         """Hear of events, see which workers are there, and give them what they are to do."""
@@ -239,12 +239,9 @@ class Pool:
         for worker in self._workers.values():
             if worker.stage == "new" and self._supply.images is None:
                 worker.stage = "ready"
-            elif worker.stage == "new" and self._busy() < SENT_AT_ONCE:
+            elif worker.stage == "new" and self._count("asked", "sent") < SENT_AT_ONCE:
                 worker.stage = "asked"
                 self._run(worker, facts)
-
-    def _busy(self) -> int:
-        return self._count("asked") + self._count("sent")
 
     def _run(self, worker: _Worker, task: Callable[..., Any], *given: object) -> None:
         assert self.client is not None
@@ -300,13 +297,15 @@ class Pool:
             self._end(request, result.words if isinstance(result, Raised) else result)
 
     def _take_back(self, worker: _Worker) -> None:
+        """Let another one do what it was to do."""
         request, worker.request = worker.request, None
         if request is not None:
             self._waiting.appendleft(request)
 
     def _prepared(self, worker: _Worker, result: object) -> None:
         """On from a worker's facts to its images, and to its being ready or refused."""
-        assert (images := self._supply.images) is not None
+        images = self._supply.images
+        assert images is not None
         if isinstance(result, Raised):
             self._refuse(worker, f"can't run our code: {result.words}")
         elif isinstance(result, Facts) and (wrong := differing(result)):

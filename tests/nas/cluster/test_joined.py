@@ -30,6 +30,17 @@ known = nas.evaluation.versions() | {"torch": "1.2.3"}
 nas.evaluation.versions = lambda: known
 """
 
+
+@cache
+def images() -> Package:
+    return package(dataset())
+
+
+def dataset() -> Dataset:
+    found = find("fashion-mnist")
+    return load(found.name, found.directory, 8, 1)
+
+
 STUDY = ["run", "--trials", "4", "--resolution", "8", "--budget", "256", "--rungs", "1"]
 
 
@@ -107,7 +118,7 @@ def test_worker_of_other_versions_is_refused_by_name(cluster: Any, eventually: A
     ):
         pass
     cluster.work("--name", "new")
-    eventually(lambda: "Registered to" in cluster.log())
+    eventually(lambda: cluster.log().count("Registered to") > 1)
     with join(cluster.address, images, 60) as pool:
         eventually(lambda: "1 worker, 1 refused" in pool.words() or pool.next(0.1))
 

@@ -5,7 +5,9 @@ import os
 import random
 import re
 import signal
+import socket
 import sqlite3
+import ssl
 import subprocess
 import time
 from pathlib import Path
@@ -119,14 +121,28 @@ def test_nothing_listens_beyond_loopback_and_strangers_are_refused(
             time.sleep(0.2)
         addresses = listening(process.pid)
         assert all(address.startswith("127.0.0.1:") for address in addresses), addresses
+        stranger = ssl.create_default_context()
+        stranger.check_hostname, stranger.verify_mode = False, ssl.CERT_NONE
         for address in addresses:
-            for scheme in ("tcp", "tls"):
-                security = distributed.Security.temporary() if scheme == "tls" else None
-                with pytest.raises(OSError, match=r".*"):
-                    distributed.Client(f"{scheme}://{address}", security=security, timeout=1)
+            port = int(address.rpartition(":")[2])
+            with (
+                socket.create_connection(("127.0.0.1", port), timeout=20) as plain,
+                pytest.raises(OSError, match=r".*"),
+            ):
+                _greeted(stranger, plain)
+        with pytest.raises(OSError, match=r".*"):
+            distributed.Client(f"tcp://{addresses[0]}", timeout=1)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
+
+
+def _greeted(stranger: ssl.SSLContext, plain: socket.socket) -> bytes:
+    """What a server says to who has no certificate. OSError where it hangs up."""
+    with stranger.wrap_socket(plain) as secret:
+        if said := secret.recv(1):
+            return said
+        raise OSError("closed without a word")
 
 
 @pytest.mark.parametrize(
