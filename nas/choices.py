@@ -69,8 +69,8 @@ FACTORS: dict[str, Factor] = {
         lambda one: _shares(f"{b.scale:g}" for b in _blocks(one) if b.residual == "block")
     ),
     "label smoothing": Factor(lambda one: _one(f"{one.label_smoothing:g}")),
-    "branch": Factor(_branches, 0.1, "a tenth of the width more"),
-    "width of 1x1 reductions": Factor(_reduced, 0.1, "a tenth of the branch's width more"),
+    "branch": Factor(_branches, 0.1, "a tenth more"),
+    "1x1 before a kernel": Factor(_reduced, 0.1, "a tenth more"),
     "pooling": Factor(lambda one: _shares(b.pool for b in _blocks(one) if b.width_pool)),
     "reduction": Factor(lambda one: _shares(s.reduction for s in one.architecture.stages[1:])),
     "stages": Factor(lambda one: _one(len(one.architecture.stages))),

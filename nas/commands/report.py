@@ -20,7 +20,6 @@ from search_space.cost import graph_cost
 from search_space.drawing.page import svg
 from search_space.expand import expand
 from search_space.graph import ShapeError
-from search_space.size import size
 from studies.lock import find_holder
 from studies.report.content import Content, Factor, Reference
 from studies.report.document import FRONT, report_html
@@ -164,13 +163,13 @@ def references(settings: Settings) -> list[Reference]:
 
 def _searched(settings: Settings) -> str:
     """What was searched for what, as the beginning of a sentence."""
-    space = size(settings.space, settings.resolution)
+    dimensions = len(list(settings.space.items()))
     images = "x".join(map(str, settings.image))
     budgets = " and ".join(f"{budget:,}" for budget in settings.budgets)
     # A folder's name may run from right to left: isolated, it turns nothing else around.
     dataset = f"\u2068{settings.dataset}\u2069"
     return (
-        f"{settings.sampler} searched a space of {space.architectures:,} architectures for "
+        f"{settings.sampler} searched a space of {dimensions} dimensions for "
         f"{_listed(settings.objectives)} on {dataset} at {images}, by short runs of {budgets} "
         "images"
     )

@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from studies.pareto import Floats
 from studies.report.content import Content, Factor, Shares
@@ -40,11 +39,15 @@ CONFIDENCE = 0.95
 
 
 class Group(NamedTuple):
-    """The columns [N, levels] of a factor: shares of its levels, or the number that it is."""
+    """The columns [N, levels] of a factor: shares of its levels, or the number that it is.
+
+    ``having`` counts the candidates that have each level.
+    """
 
     factor: Factor
     levels: tuple[str, ...]
     columns: Floats
+    having: tuple[int, ...]
 
 
 class Sample(NamedTuple):
@@ -139,8 +142,11 @@ def _group(factor: Factor, shares: Sequence[Shares]) -> Group | None:
         if chosen:
             columns[row] = [chosen.get(level, 0.0) for level in levels]
     without = np.isnan(columns).any(axis=1)
+    having = (columns > 1e-9).sum(axis=0).tolist()
     columns[without] = columns[~without].mean(axis=0)
-    return Group(factor, levels, columns) if np.ptp(columns, axis=0).max() > 1e-9 else None
+    if np.ptp(columns, axis=0).max() <= 1e-9:
+        return None
+    return Group(factor, levels, columns, tuple(having))
 
 
 def _quadratic(cost: Floats) -> Floats:
@@ -240,11 +246,10 @@ def _contrasts(group: Group) -> list[tuple[int, Floats, int]]:
     """(level, weights of the columns, candidates that have it) of what is compared."""
     step = group.factor.step
     if len(group.levels) == 1:
-        return [(0, np.array([step]), len(group.columns))]
-    counts: NDArray[np.int_] = (group.columns > 1e-9).sum(axis=0)
+        return [(0, np.array([step]), group.having[0])]
     mean = group.columns.mean(axis=0)
     out = []
-    for place, count in enumerate(counts.tolist()):
+    for place, count in enumerate(group.having):
         if count >= LEAST_LEVEL:
             contrast = -mean
             contrast[place] += 1

@@ -10,7 +10,7 @@ from studies.page import PageTable
 from studies.plots import pairs, pareto_figure
 from studies.report.content import Content, Reference, quantity
 from studies.report.section import Block, Detail, Drawn, Section, Words
-from studies.style import BLUE, GREEN, ORANGE, VERMILION, escaped, hover, styled
+from studies.style import BLUE, GREEN, ORANGE, VERMILION, escaped, hover, log_axis, styled
 
 TITLE = "The Pareto front"
 ABOUT = "accuracy"
@@ -93,7 +93,8 @@ def _add_references(figure: go.Figure, content: Content) -> list[Reference]:
             scaled = [math.log10(t[column]) if axis.log else t[column] for t, _ in shown]
             pad = 0.06 * (high - low)
             reach = min(low, *(v - pad for v in scaled)), max(high, *(v + pad for v in scaled))
-            figure.layout[f"{key}{suffix}"].range = reach
+            wider = log_axis(*reach) if axis.log else {"range": reach}
+            figure.layout[f"{key}{suffix}"].update(wider)
         used |= {reference.name: reference for _, reference in shown}
     return list(used.values())
 
@@ -119,7 +120,7 @@ def _reference_dots(
         name="published results" if published else "the catalog, measured",
         legendgroup="published" if published else "catalog",
         text=[escaped(reference.name) for reference in references],
-        textposition="bottom center",
+        textposition="top center" if published else "bottom center",
         marker={
             "symbol": "diamond-open" if published else "diamond",
             "size": 10,
@@ -169,7 +170,7 @@ def space_figure(content: Content) -> go.Figure:
         style |= {"type": "log", "tickformat": "~s", "nticks": 4} if axis.log else {}
         style |= {"tickformat": "~%"} if axis.unit == "fraction" else {}
         scene[f"{letter}axis"] = style
-    scene["camera"] = {"eye": {"x": -1.5, "y": -1.5, "z": 0.7}}
+    scene["camera"] = {"eye": {"x": -1.6, "y": -1.6, "z": 0.6}, "center": {"z": -0.15}}
     return figure.update_layout(scene=scene, height=520, margin={"l": 0, "r": 0, "t": 40, "b": 0})
 
 

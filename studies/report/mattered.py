@@ -45,7 +45,7 @@ def section(content: Content) -> Section:
 def _how(count: int, foretold: int, explained: float) -> str:
     stopped = (
         f" For {foretold} of them, which were stopped, it is what their last rung foretells: "
-        "leaving them out would make every choice look alike."
+        "leaving them out would flatter what they chose."
         if foretold
         else ""
     )
@@ -72,7 +72,8 @@ def _clear_words(clear: Sequence[Effect], effects: Sequence[Effect]) -> str:
         f"The effect of each choice on accuracy at equal cost and equal other choices, against the "
         f"average of its alternatives, with 95 % intervals (one linear model, HC3): {len(clear)} "
         f"of {len(effects)} intervals exclude zero (filled marks), where chance alone would "
-        f"exclude about {max(1, round(0.05 * len(effects)))}."
+        f"exclude about {max(1, round(0.05 * len(effects)))}. For branches and their reductions it "
+        "is the effect of a tenth of the width more, at the others' expense."
     )
 
 
@@ -101,7 +102,7 @@ def importance_figure(ranked: Sequence[Importance]) -> go.Figure:
         y=[escaped(one.factor) for one in shown],
         orientation="h",
         marker={"color": BLUE},
-        text=[f"{one.share:.0%}" for one in shown],
+        text=[f"{max(0.0, one.share):.0%}" for one in shown],
         textposition="outside",
         cliponaxis=False,
         hoverinfo="skip",
@@ -109,7 +110,7 @@ def importance_figure(ranked: Sequence[Importance]) -> go.Figure:
     figure = styled(go.Figure(trace), "")
     figure.update_xaxes(title_text="rise of the error", tickformat=".0%")
     figure.update_yaxes(automargin=True)
-    return figure.update_layout(height=120 + ROW_PIXELS * len(ranked), margin_r=50)
+    return figure.update_layout(height=90 + ROW_PIXELS * len(ranked), margin={"t": 20, "r": 50})
 
 
 def effects_figure(effects: Sequence[Effect]) -> go.Figure:
@@ -135,15 +136,15 @@ def effects_figure(effects: Sequence[Effect]) -> go.Figure:
     figure = styled(go.Figure(trace), "")
     figure.add_vline(x=0, line={"color": "#8a96a3", "dash": "dot"})
     figure.update_xaxes(title_text="points of accuracy", tickformat="+~g")
-    figure.update_yaxes(automargin=True)
-    return figure.update_layout(height=120 + ROW_PIXELS * len(effects))
+    figure.update_yaxes(automargin=True, range=(-0.8, len(effects) - 0.2))
+    return figure.update_layout(height=90 + ROW_PIXELS * len(effects), margin_t=20)
 
 
 def _table(effects: Sequence[Effect]) -> PageTable:
     rows = tuple(
         (
             effect.factor.name,
-            effect.level or "one more",
+            effect.level or "its number",
             effect.factor.unit or "all of it",
             f"{100 * effect.value:+.2f}",
             f"{100 * effect.low:+.2f} to {100 * effect.high:+.2f}",

@@ -76,7 +76,7 @@ def ranking_figure(pairs: Sequence[Sequence[float]], small: int, large: int) -> 
         marker={"color": BLUE, "size": 7, "opacity": 0.6},
         hovertemplate=f"%{{x:.2%}} after {small:,}, %{{y:.2%}} after {large:,}<extra></extra>",
     )
-    figure = styled(go.Figure(trace), "")
+    figure = styled(go.Figure(trace), "").update_layout(margin_t=20)
     figure.update_xaxes(title_text=f"accuracy after {small:,} images", tickformat="~%")
     figure.update_yaxes(title_text=f"accuracy after {large:,} images", tickformat="~%")
     return figure

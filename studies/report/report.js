@@ -7,13 +7,14 @@
   let printing = false, details = null, chosen = null, picture = '';
 
   const colours = () => dark.matches && !printing
-    ? {ink: '#e3e8ed', grid: '#333e48', faint: '#232c35', paper: '#1c242c'}
-    : {ink: '#24313d', grid: '#dfe4e8', faint: '#f0f2f4', paper: '#ffffff'};
+    ? {ink: '#e3e8ed', grid: '#333e48', faint: '#232c35', paper: '#1c242c', quiet: '#7d8a96'}
+    : {ink: '#24313d', grid: '#dfe4e8', faint: '#f0f2f4', paper: '#ffffff', quiet: '#7d8a96'};
 
   function theme(layout) {
     const look = colours(), change = {
       paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', 'font.color': look.ink,
       'hoverlabel.bgcolor': look.paper, 'hoverlabel.font.color': look.ink,
+      'modebar.bgcolor': 'rgba(0,0,0,0)', 'modebar.color': look.quiet, 'modebar.activecolor': look.ink,
     };
     for (const key of Object.keys(layout)) {
       if (!/^[xy]axis[0-9]*$/.test(key)) continue;

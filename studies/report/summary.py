@@ -35,9 +35,8 @@ def found(content: Content) -> str:
     spans = []
     for place, axis in enumerate(content.axes):
         values = [result.values[place] for result in front]
-        low, high = min(values), max(values)
-        same = low == high
-        shown = quantity(axis, low) if same else f"{quantity(axis, low)} to {quantity(axis, high)}"
+        ends = sorted({min(values), max(values)})
+        shown = " to ".join(quantity(axis, end).removesuffix(f" {axis.unit}") for end in ends)
         spans.append(f"{axis.name} {shown}")
     best = ""
     names = [axis.name for axis in content.axes]

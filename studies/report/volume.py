@@ -77,7 +77,7 @@ def volume_figure(trials: list[int], seconds: list[float], volumes: list[float])
         )
         figure.update_xaxes(title_text=f"{name} so far", rangemode="tozero", row=1, col=view)
         figure.update_yaxes(title_text="hypervolume", rangemode="tozero", row=1, col=view)
-    return styled(figure, "")
+    return styled(figure, "").update_layout(margin_t=20)
 
 
 def _steps(x: Sequence[float], y: Sequence[float]) -> tuple[list[float], list[float]]:
