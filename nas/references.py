@@ -7,7 +7,7 @@
 from typing import NamedTuple
 
 LISTED = (
-    "the data set's own list of benchmarks [Xiao2017], as submitted, not repeated here; test "
+    "the data set's own list of benchmarks (Xiao 2017), as submitted, not repeated here: test "
     "accuracy of a full training"
 )
 MEASURED = (

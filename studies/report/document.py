@@ -96,7 +96,7 @@ def _block(block: Block, figures: dict[str, Any]) -> str:
             return f"<ul>{''.join(f'<li>{html.escape(item)}</li>' for item in items)}</ul>"
         case Drawn(element, figure, words, picks):
             figures[element] = json.loads(figure.to_json()) | {"config": _config(picks)}
-            return _figure(element, words, picks)
+            return _figure(element, words, picks, figure.layout.height)
         case PageTable():
             return _scrolled(table_html(block), block.caption)
         case SortTable():
@@ -109,12 +109,13 @@ def _config(picks: bool) -> dict[str, Any]:
     return CONFIG | ({} if picks else {"displayModeBar": False})
 
 
-def _figure(element: str, words: str, picks: bool) -> str:
+def _figure(element: str, words: str, picks: bool, height: float | None) -> str:
     said = html.escape(words)
+    tall = f' style="height: {height:.0f}px"' if height else ""
     # What can be worked by keys is no image to a screen reader.
     role = 'role="group" tabindex="0" data-picks' if picks else 'role="img"'
     return (
-        f'<figure><div class="plot" id="{element}" {role} aria-label="{said}"></div>'
+        f'<figure><div class="plot" id="{element}" {role} aria-label="{said}"{tall}></div>'
         f"<figcaption>{said}</figcaption></figure>"
     )
 

@@ -170,7 +170,7 @@ def space_figure(content: Content) -> go.Figure:
         style |= {"type": "log", "tickformat": "~s", "nticks": 4} if axis.log else {}
         style |= {"tickformat": "~%"} if axis.unit == "fraction" else {}
         scene[f"{letter}axis"] = style
-    scene["camera"] = {"eye": {"x": -1.6, "y": -1.6, "z": 0.6}, "center": {"z": -0.15}}
+    scene["camera"] = {"eye": {"x": -1.75, "y": -1.75, "z": 0.65}, "center": {"z": -0.15}}
     return figure.update_layout(scene=scene, height=520, margin={"l": 0, "r": 0, "t": 40, "b": 0})
 
 

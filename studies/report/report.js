@@ -39,51 +39,55 @@
     }
   }
 
-  function draw(div, figure) {
+  function draw(div) {
+    const figure = figures[div.id];
+    if (!figure) return;
+    delete figures[div.id];
     const {data, layout, config} = figure;
-    if (layout.height) { div.style.height = layout.height + 'px'; delete layout.height; }
+    delete layout.height;
     if (div.clientWidth < 600 && layout.legend) set(layout, {'legend.font.size': 11});
     set(layout, theme(layout));
-    return Plotly.newPlot(div, data, layout, config).then(() => {
-      drawn.push(div);
-      if (Object.keys(layout).some(key => /^xaxis[0-9]+$/.test(key)) || 'picks' in div.dataset) {
-        if (!layout.scene) arrangeViews(div);
-      }
-      if ('picks' in div.dataset) {
-        div.on('plotly_click', event => {
-          const number = event.points[0].customdata;
-          if (number !== undefined) choose(number);
-        });
-        div.addEventListener('keydown', event => step(event));
-        if (chosen !== null) mark(div);
-      }
-    });
+    try {
+      Plotly.newPlot(div, data, layout, config).then(() => attach(div));
+    } catch (error) {
+      failed(div, error);
+    }
   }
 
-  async function drawAll() {
-    for (const [id, figure] of Object.entries(figures)) {
-      try { await draw(byId(id), figure); } catch (error) { failed(byId(id), error); }
-      await new Promise(next => setTimeout(next));
-    }
-    document.body.dataset.drawn = 'yes';
+  function attach(div) {
+    drawn.push(div);
+    div.dataset.drawn = '';
+    const views = Object.keys(div.layout).filter(key => /^xaxis[0-9]*$/.test(key)).length;
+    if (views > 1) arrangeViews(div);
+    if (!('picks' in div.dataset)) return;
+    div.on('plotly_click', event => {
+      const number = event.points[0].customdata;
+      if (number !== undefined) choose(number);
+    });
+    div.addEventListener('keydown', step);
+    if (chosen !== null) mark(div);
   }
+
+  // Figures cost time: each is drawn as it comes near the window, or all before printing.
+  const near = new IntersectionObserver(entries => {
+    for (const {isIntersecting, target} of entries) {
+      if (!isIntersecting) continue;
+      near.unobserve(target);
+      draw(target);
+    }
+  }, {rootMargin: '300px'});
 
   function failed(div, error) {
     div.textContent = 'This figure could not be drawn here (' + error.message + ').';
     div.style.height = 'auto';
   }
 
-  const ready = details => {
-    const known = Object.keys(details.trials).map(Number);
-    const asked = Number((location.hash.match(/^#trial-(\d+)$/) || [])[1]);
-    return known.includes(asked) ? asked : details.best;
-  };
-
   async function unpack() {
     const packed = Uint8Array.from(atob(byId('details').textContent), c => c.charCodeAt(0));
     const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream('gzip'));
     details = JSON.parse(await new Response(stream).text());
-    const first = ready(details);
+    const asked = Number((location.hash.match(/^#trial-(\d+)$/) || [])[1]);
+    const first = asked in details.trials ? asked : details.best;
     if (first !== null) choose(first, true);
   }
 
@@ -162,8 +166,8 @@
     const layout = {
       margin: {l: 60, r: 15, t: 35, b: 50}, font: {family: 'system-ui, sans-serif', size: 13},
       legend: {orientation: 'h', x: 0, y: 1, yanchor: 'bottom'},
-      xaxis: {...axis('images seen'), tickformat: '~s', domain: [0, 0.43]},
-      xaxis2: {...axis('images seen'), tickformat: '~s', domain: [0.57, 1], anchor: 'y2'},
+      xaxis: {...axis('images seen'), tickformat: '~s', domain: [0, 0.4]},
+      xaxis2: {...axis('images seen'), tickformat: '~s', domain: [0.6, 1], anchor: 'y2'},
       yaxis: axis('training loss'), yaxis2: {...axis('training accuracy'), tickformat: '~%', anchor: 'x2'},
     };
     set(layout, theme(layout));
@@ -222,6 +226,7 @@
   dark.addEventListener('change', recolour);
   addEventListener('beforeprint', () => {
     printing = true;
+    for (const id of Object.keys(figures)) draw(byId(id));
     for (const div of drawn) Plotly.relayout(div, {...theme(div.layout), width: 680});
   });
   addEventListener('afterprint', () => {
@@ -229,5 +234,6 @@
     for (const div of drawn) Plotly.relayout(div, {...theme(div.layout), width: null, autosize: true});
   });
 
-  drawAll().then(unpack);
+  for (const id of Object.keys(figures)) near.observe(byId(id));
+  unpack();
 })();
