@@ -4,6 +4,7 @@ import csv
 import importlib.util
 import json
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,10 +19,22 @@ from nas.search import Until, open_study, search
 from nas.settings import Request, Settings
 from search_space.catalog import CATALOG, candidate
 from search_space.cost import cost
+from search_space.space import SearchSpace
 from studies.lock import only_driver
 from studies.store import Store, open_store
 
 Run = Callable[..., tuple[int, str, str]]
+SPACE = """
+[stem]
+kernel = [3]
+stride = [2]
+width = [4, 8]
+[body]
+stages = [1]
+[stage]
+blocks = [1]
+width = [16, 24, 32, 48]
+"""
 
 
 def pretend(request: Request) -> Evaluation:
@@ -39,13 +52,30 @@ def bring(store: Store, settings: Settings, trials: int, name: str = "s") -> Non
     search(settings, store, study, Until(trials), InDriver(pretend), "", lambda _: None)
 
 
+SETTINGS = Settings(
+    space=SearchSpace.from_toml(SPACE),
+    sampler="random",
+    budgets=(128, 256),
+    resolution=8,
+    max_params=5_000,
+)
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study of 20 trials, s."""
+    path = tmp_path_factory.mktemp("study") / "a.db"
+    store = open_store(f"sqlite:///{path}", create=True)
+    bring(store, SETTINGS, 20)
+    store.close()
+    return path
+
+
 @pytest.fixture
-def studied(tmp_path: Path, tiny_settings: Settings) -> Store:
-    """A study of 30 trials, s, in a.db."""
-    store = open_store(f"sqlite:///{tmp_path}/a.db", create=True)
-    settings = replace(tiny_settings, budgets=(128, 256), max_params=5_000)
-    bring(store, settings, 30)
-    return store
+def studied(database: Path, tmp_path: Path) -> Store:
+    """That study in a.db."""
+    shutil.copy(database, tmp_path)
+    return open_store(f"sqlite:///{tmp_path}/a.db")
 
 
 S = ("--study", "s", "--storage", "sqlite:///a.db")
@@ -80,21 +110,16 @@ def test_what_a_report_is_made_of(studied: Store) -> None:
     assert "torch" in dict(found.facts["Versions"])
 
 
-def test_evaluations_of_another_seed_are_not_the_studys(
-    studied: Store, tiny_settings: Settings
-) -> None:
-    other = replace(tiny_settings, budgets=(128, 256), seed=1, warm_start=False)
-    bring(studied, other, 12, "other")
+def test_evaluations_of_another_seed_are_not_the_studys(studied: Store) -> None:
+    bring(studied, replace(SETTINGS, seed=1, warm_start=False), 6, "other")
     for name in ("s", "other"):
         found = collect(studied, name)
         assert len(found.evaluations) == len(found.by_run)
 
 
-def test_the_command_of_a_report_is_one_that_a_shell_reads(
-    tmp_path: Path, tiny_settings: Settings
-) -> None:
+def test_the_command_of_a_report_is_one_that_a_shell_reads(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path}/b c.db", create=True)
-    bring(store, tiny_settings, 1, "it's; rm")
+    bring(store, SETTINGS, 1, "it's; rm")
     said = collect(store, "it's; rm").options()
     assert said == f"""--study 'it'"'"'s; rm' --storage 'sqlite:///{tmp_path}/b c.db'"""
 
@@ -124,10 +149,9 @@ def test_a_study_that_nobody_runs_is_not_watched(studied: Store, nas_in: Run) ->
 
 
 def test_a_watched_page_follows_the_study_until_nobody_runs_it(
-    studied: Store, tiny_settings: Settings, tmp_path: Path
+    studied: Store, tmp_path: Path
 ) -> None:
     page = tmp_path / "live.html"
-    settings = replace(tiny_settings, budgets=(128, 256), max_params=5_000)
     seen: list[tuple[bool, str]] = []
     driver = only_driver(studied, "s")
     driver.__enter__()
@@ -138,12 +162,12 @@ def test_a_watched_page_follows_the_study_until_nobody_runs_it(
         assert found
         seen.append(('http-equiv="refresh"' in text, found[1]))
         if len(seen) == 1:
-            bring(studied, settings, 32)
+            bring(studied, SETTINGS, 22)
         elif len(seen) == 3:
             driver.__exit__(None, None, None)
 
     watch_report(studied, "s", page, sleep)
-    assert seen == [(True, "30"), (True, "32"), (True, "32")]
+    assert seen == [(True, "20"), (True, "22"), (True, "22")]
     assert 'http-equiv="refresh"' not in page.read_text()
 
 
