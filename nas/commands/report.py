@@ -27,7 +27,7 @@ from studies.results import Results, of_trials
 from studies.store import Store
 from studies.trials import Trial, load_candidates, load_evaluations, load_trials
 
-MOST_DRAWN = 150
+MOST_DRAWN = 100
 """Architectures that a page has drawings of: the front's, then what would be the front without it,
 and so on.
 """

@@ -34,7 +34,7 @@ LEAST_LEVEL = 5
 MOST_CANDIDATES = 1500
 """Candidates that the forest is grown on: of more, those are drawn at random."""
 
-TREES = 80
+TREES = 60
 CONFIDENCE = 0.95
 
 

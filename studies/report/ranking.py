@@ -14,7 +14,7 @@ from studies.style import BLUE, styled
 
 TITLE = "How well the small rungs ranked"
 LEAST = 5
-RESAMPLES = 200
+RESAMPLES = 100
 
 
 def section(content: Content) -> Section:
