@@ -28,7 +28,8 @@ def section(content: Content) -> Section:
     untrained = sum(bool(trial.over) for trial in content.trials)
     blocks: list[Block] = []
     if untrained:
-        blocks.append(Words(f"{untrained:,} candidates were over a limit and never trained."))
+        who = "One candidate was" if untrained == 1 else f"{untrained:,} candidates were"
+        blocks.append(Words(f"{who} over a limit and never trained."))
     if not any(rung.on + rung.stopped + rung.failed for rung in counted):
         blocks.append(Words("No trial has been at a rung yet."))
         return Section("rungs", TITLE, blocks)
