@@ -1,4 +1,4 @@
-"""Whole commands: `nas --help`, and `nas pareto` on a study of 1,000 trials."""
+"""Whole commands: `nas --help`, and `nas pareto` and `nas report` on a study of 1,000 trials."""
 
 import subprocess
 import sys
@@ -31,6 +31,7 @@ def main() -> None:
             f"nas pareto, {TRIALS} trials": (NAS, "pareto", *study),
             f"nas pareto --json, {TRIALS} trials": (NAS, "pareto", "--json", *study),
             f"nas pareto --html, {TRIALS} trials": (NAS, "pareto", "--html", page, *study),
+            f"nas report, {TRIALS} trials": (NAS, "report", "--out", page, *study),
         }
         times: dict[str, list[float]] = {name: [] for name in commands}
         for number in range(ROUNDS + 1):

@@ -75,18 +75,21 @@ def page_html(
         figure_html(figure, f"figure-{place}", with_library=place == 1)
         for place, figure in enumerate(figures, start=1)
     ]
-    parts += map(_table_html, tables)
-    return PAGE.format(heading=html.escape(heading), body="\n".join(parts))
+    parts += map(table_html, tables)
+    return PAGE.format(policy=POLICY, heading=html.escape(heading), body="\n".join(parts))
 
 
-def _table_html(table: PageTable) -> str:
+def table_html(table: PageTable) -> str:
+    """A table as an HTML fragment, everything in it escaped."""
     numeric = [
         bool(table.rows) and all(row[column][:1].isdigit() for row in table.rows)
         for column in range(len(table.header))
     ]
 
     def line(cells: Sequence[str], tag: str) -> str:
-        opening = [f'<{tag} class="number">' if number else f"<{tag}>" for number in numeric]
+        scope = ' scope="col"' if tag == "th" else ""
+        kinds = [' class="number"' if number else "" for number in numeric]
+        opening = [f"<{tag}{scope}{kind}>" for kind in kinds]
         shown = [
             f"{start}{html.escape(cell)}</{tag}>"
             for start, cell in zip(opening, cells, strict=True)
@@ -105,48 +108,54 @@ def _table_html(table: PageTable) -> str:
     )
 
 
+POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+)
+"""What a page may load: nothing at all."""
+
 # Views stay side by side while each has the width for it, else they wrap; Plotly itself would
 # only squeeze them. Gaps are in pixels because the labels that they hold do not shrink.
-ARRANGE = """
-const plot = document.getElementById('{plot_id}');
-const views = Object.keys(plot.layout).filter(k => /^xaxis[0-9]*$/.test(k)).map(k => k.slice(5));
-const edge = plot.layout.margin, gap = {x: 85, y: 75};
-const margin = {x: edge.l + edge.r, y: edge.t + edge.b};
-let last = '';
-function arrange() {
-  const across = Math.max(1, Math.min(views.length, 3, Math.floor(plot.clientWidth / 340)));
-  const down = Math.ceil(views.length / across);
-  const least = margin.y + down * 280 + (down - 1) * gap.y;
-  plot.style.minHeight = least + 'px';
-  const width = plot.clientWidth - margin.x;
-  const height = Math.max(plot.clientHeight, least) - margin.y;
-  const now = [across, width, height].join();
-  if (now === last || width <= 0) return;
-  last = now;
-  const place = (index, count, size, space) => {
-    const part = (1 - (count - 1) * space / size) / count;
-    const start = index * (part + space / size);
-    return [Math.max(0, start), Math.min(1, start + part)];
-  };
-  const change = {};
-  views.forEach((view, index) => {
-    change['xaxis' + view + '.domain'] = place(index % across, across, width, gap.x);
-    change['yaxis' + view + '.domain'] =
-      place(down - 1 - Math.floor(index / across), down, height, gap.y);
-  });
-  Plotly.relayout(plot, change).then(() => Plotly.Plots.resize(plot));
+ARRANGE_VIEWS = """
+function arrangeViews(plot) {
+  const views = Object.keys(plot.layout).filter(k => /^xaxis[0-9]*$/.test(k)).map(k => k.slice(5));
+  const edge = plot.layout.margin, gap = {x: 85, y: 75};
+  const margin = {x: edge.l + edge.r, y: edge.t + edge.b};
+  let last = '';
+  function arrange() {
+    const across = Math.max(1, Math.min(views.length, 3, Math.floor(plot.clientWidth / 340)));
+    const down = Math.ceil(views.length / across);
+    const least = margin.y + down * 280 + (down - 1) * gap.y;
+    plot.style.minHeight = least + 'px';
+    const width = plot.clientWidth - margin.x;
+    const height = Math.max(plot.clientHeight, least) - margin.y;
+    const now = [across, width, height].join();
+    if (now === last || width <= 0) return;
+    last = now;
+    const place = (index, count, size, space) => {
+      const part = (1 - (count - 1) * space / size) / count;
+      const start = index * (part + space / size);
+      return [Math.max(0, start), Math.min(1, start + part)];
+    };
+    const change = {};
+    views.forEach((view, index) => {
+      change['xaxis' + view + '.domain'] = place(index % across, across, width, gap.x);
+      change['yaxis' + view + '.domain'] =
+        place(down - 1 - Math.floor(index / across), down, height, gap.y);
+    });
+    Plotly.relayout(plot, change).then(() => Plotly.Plots.resize(plot));
+  }
+  arrange();
+  new ResizeObserver(arrange).observe(plot);
 }
-arrange();
-new ResizeObserver(arrange).observe(plot);
 """
+ARRANGE = ARRANGE_VIEWS + "arrangeViews(document.getElementById('{plot_id}'));"
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none';
- script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
 <title>{heading}</title>
 <style>
 html, body {{ height: 100%; margin: 0; }}

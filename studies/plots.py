@@ -58,14 +58,17 @@ class _Column:
         return 10.0**edge if self.axis.log else edge
 
 
-def pareto_figure(points: Sequence[Point], axes: Sequence[Axis], title: str) -> go.Figure:
+def pareto_figure(
+    points: Sequence[Point], axes: Sequence[Axis], title: str, about: str | None = None
+) -> go.Figure:
     """The trials, one view per pair of objectives, with the front of each pair as a staircase.
 
     Filled points are on the front over all objectives; the staircase bounds what has been
     attained in that pair alone. A maximised objective is on the y axis, against a cost on the x
-    axis. One objective gives one view: value against trial number, and the best so far. Trials
-    with NaN are left out. Raises ValueError as `losses` does, and on points whose values do not
-    match the axes.
+    axis. Of the pairs only those with the objective `about` are drawn, if there are any. One
+    objective gives one view: value against trial number, and the best so far. Each point's
+    `customdata` is its trial's number. Trials with NaN are left out. Raises ValueError as `losses`
+    does, and on points whose values do not match the axes.
     """
     for point in points:
         if len(point.values) != len(axes):
@@ -84,7 +87,7 @@ def pareto_figure(points: Sequence[Point], axes: Sequence[Axis], title: str) -> 
     columns = [
         _Column(axis, values[:, place], minimised[:, place]) for place, axis in enumerate(axes)
     ]
-    views = _pairs(axes) or [(None, 0)]
+    views = pairs(axes, about) or [(None, 0)]
     single = len(axes) == 1
     step_name = "best so far" if single else "front of the two shown"
     front_name = "best trial" if single else f"front of all {len(axes)} objectives"
@@ -114,6 +117,7 @@ def pareto_figure(points: Sequence[Point], axes: Sequence[Axis], title: str) -> 
         ):
             chosen = np.flatnonzero(mask)
             trace.x, trace.y = x_values[chosen], y.values[chosen]
+            trace.customdata = [shown[index].number for index in chosen]
             trace.hovertemplate = [f"%{{meta[{index}]}}<extra></extra>" for index in chosen]
             if any(labels):
                 trace.mode, trace.text = "markers+text", [labels[index] for index in chosen]
@@ -125,12 +129,16 @@ def pareto_figure(points: Sequence[Point], axes: Sequence[Axis], title: str) -> 
     return styled(figure, title)
 
 
-def _pairs(axes: Sequence[Axis]) -> list[tuple[int | None, int]]:
-    """(x, y) of each pair of objectives: a maximised one on y if only one of them is."""
-    return [
+def pairs(axes: Sequence[Axis], about: str | None = None) -> list[tuple[int | None, int]]:
+    """(x, y) of each pair of objectives: a maximised one on y if only one of them is.
+
+    Those with the objective `about` alone, where there are any.
+    """
+    every: list[tuple[int | None, int]] = [
         (second, first) if axes[first].maximize and not axes[second].maximize else (first, second)
         for first, second in combinations(range(len(axes)), 2)
     ]
+    return [p for p in every if about in {axes[i].name for i in p if i is not None}] or every
 
 
 def _staircase(x: _Column, y: _Column) -> tuple[list[float], list[float]]:

@@ -4,14 +4,19 @@ import sys
 
 import typer
 
-from nas.cli import models, networks, searching
+from nas.cli import models, networks, reporting, searching
 
 app = typer.Typer(
     help="Neural architecture search over the Inception design space.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (*searching.COMMANDS, *networks.COMMANDS, *models.COMMANDS):
+for command in (
+    *searching.COMMANDS,
+    *reporting.COMMANDS,
+    *networks.COMMANDS,
+    *models.COMMANDS,
+):
     app.command()(command)
 
 

@@ -1,4 +1,4 @@
-"""The commands of a search: run, pareto, studies, space."""
+"""The commands of a search: run, studies, space."""
 
 import sys
 from pathlib import Path
@@ -188,28 +188,6 @@ def run(
     )
 
 
-def pareto(
-    study: Study = DEFAULT_STUDY,
-    storage: Storage = DEFAULT_STORAGE,
-    as_json: Json = False,
-    html: Annotated[Path | None, typer.Option(help="Write the interactive plot there.")] = None,
-) -> None:
-    """Print the Pareto front of a study, and write its plot."""
-    from nas.commands import tables
-    from studies.results import load_results
-    from studies.store import open_store
-
-    results = load_results(open_store(storage), study)
-    if html is not None:
-        tables.write_page(results, html)
-    if as_json:
-        print_json(tables.front_json(results))
-    else:
-        tables.print_front(results)
-    if html is not None:
-        print(f"plot: {html}", file=sys.stderr)
-
-
 def studies(
     storage: Storage = DEFAULT_STORAGE,
     export: Annotated[
@@ -274,4 +252,4 @@ def space(
     print(chosen.to_toml(), end="")
 
 
-COMMANDS = (run, pareto, studies, space)
+COMMANDS = (run, studies, space)

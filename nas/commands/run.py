@@ -202,16 +202,18 @@ def _limit(option: str, text: str | None) -> int | None:
 
 def _show(results: Results, store: Store, page: Path, as_json: bool) -> None:
     """The front, the plot's path, and what to try next."""
+    from nas.commands.report import write_front
+
     if as_json:
         print(json.dumps(tables.front_json(results) | {"plot": str(page)}, indent=2))
-        tables.write_page(results, page)
+        write_front(store, results.study, page)
         return
     tables.print_front(results)
-    tables.write_page(results, page)
+    write_front(store, results.study, page)
     print(f"plot: {page}")
     options = f"--study {shlex.quote(results.study)} --storage {shlex.quote(store.shown)}"
     front = results.front()
     if front:
         print(f"next: nas show {front[-1].number} {options}")
-        print(f"      nas pareto {options} --json")
+        print(f"      nas report {options} --out report.html")
     print(f"      nas studies --storage {shlex.quote(store.shown)}")

@@ -63,17 +63,6 @@ def _result_json(axes: Sequence[Axis], result: Result) -> dict[str, Any]:
     }
 
 
-def write_page(results: Results, path: Path) -> None:
-    """Write the interactive Pareto plot; ValueError where that can't be done."""
-    from studies.page import page_html
-    from studies.plots import pareto_figure
-
-    heading = f"Pareto front of {results.study}"
-    note = f"{len(results.front())} of {len(results.completed)} completed trials are on the front."
-    figure = pareto_figure(results.points(), results.axes, "")
-    write_text(path, page_html(heading, [figure], [note]), "plot")
-
-
 def check_directory(path: Path, what: str) -> None:
     """ValueError where a file can't be written for want of its directory, before work begins."""
     if not path.parent.is_dir():

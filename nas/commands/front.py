@@ -1,0 +1,64 @@
+"""What `nas pareto` writes of a front beside its page: a table as CSV, a picture as PNG or SVG."""
+
+import csv
+import importlib.util
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+from nas.commands.tables import front_json, write_text
+from nas.files import check_file
+from studies.results import Results
+
+SIZE = (1300, 480)
+"""Width and height of a picture in pixels; a PNG has twice as many."""
+
+
+def check(files: Mapping[str, Path | None]) -> None:
+    """ValueError where one of the files, by their options, can't be written, or not drawn."""
+    for option, path in files.items():
+        if path is not None:
+            check_file(option, path)
+            if option in ("--png", "--svg") and importlib.util.find_spec("kaleido") is None:
+                raise ValueError(
+                    f"{option} needs kaleido, which is not installed: "
+                    "pip install 'inception-nas[images]', or give --html"
+                )
+
+
+def write_csv(results: Results, path: Path) -> None:
+    """The front, cheapest first: trial, objectives, params, flops, key, architecture."""
+    text = io.StringIO(newline="")
+    known = [name for name in ("params", "flops") if name not in _names(results)]
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["trial", *_names(results), *known, "key", "architecture"])
+    for row in front_json(results)["front"]:
+        values = [row["values"][name] for name in _names(results)]
+        costs = [row[name] for name in known]
+        writer.writerow([row["trial"], *values, *costs, row["key"], row["architecture"]])
+    write_text(path, text.getvalue(), "table")
+
+
+def _names(results: Results) -> list[str]:
+    return [axis.name for axis in results.axes]
+
+
+def write_picture(results: Results, path: Path, kind: str) -> None:
+    """The plot as ``kind``, png or svg, drawn by kaleido in a browser; ValueError without."""
+    from studies.plots import pareto_figure
+
+    figure = pareto_figure(results.points(), results.axes, f"Pareto front of {results.study}")
+    width, height = SIZE
+    scale = 2 if kind == "png" else 1
+    try:
+        content = figure.to_image(format=kind, width=width, height=height, scale=scale)
+    except Exception as error:  # of kaleido, of its driver or of the browser, each with its own
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ValueError(
+            f"--{kind}: kaleido could not draw with a browser ({first}); install Chrome or "
+            "Chromium, or name it in BROWSER_PATH, or give --html"
+        ) from None
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise ValueError(f"picture {path} can't be written: {error.strerror}") from None

@@ -1,0 +1,28 @@
+"""The front as a table that sorts by a click on a heading."""
+
+from studies.report.content import Content, quantity
+from studies.report.section import Block, Cell, Section, SortTable, Words
+
+
+def section(content: Content) -> Section:
+    """One row a member, cheapest first."""
+    front = content.front
+    if not front:
+        return Section("table", "The front as a table", [Words("No trial has completed yet.")])
+    named = [axis.name for axis in content.axes]
+    costs = [name for name in ("params", "flops") if name not in named]
+    rows = []
+    for result in front:
+        cells = [Cell(str(result.number), result.number, result.number)]
+        cells += [
+            Cell(quantity(axis, value).removesuffix(f" {axis.unit}"), value)
+            for axis, value in zip(content.axes, result.values, strict=True)
+        ]
+        known = {"params": result.params, "flops": result.flops}
+        cells += [Cell(f"{known[name]:,}", known[name]) for name in costs]
+        cells += [Cell(f"{result.seconds:,.1f}", result.seconds), Cell(result.text, result.text)]
+        rows.append(tuple(cells))
+    header = ("trial", *named, *costs, "seconds", "architecture")
+    caption = f"The front's {len(rows)} members; seconds are of training and measuring, all rungs"
+    blocks: list[Block] = [SortTable(caption, header, tuple(rows))]
+    return Section("table", "The front as a table", blocks)

@@ -1,0 +1,130 @@
+"""Tests of the report in a browser: drawn, clicked, sorted; quiet, and nothing leaves the page."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from studies.report.content import Content
+from studies.report.document import report_html
+
+MakeContent = Callable[..., Content]
+CHOSEN = "document.getElementById('detail-title').textContent"
+FIRST = "document.querySelector('table.sorts tbody tr td').innerText"
+
+
+@pytest.fixture(scope="module")
+def page(make_content: MakeContent, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(report_html(make_content(90)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def window(browser: Any, page: Path) -> Any:
+    browser.open(page)
+    return browser
+
+
+@pytest.fixture
+def opened(window: Any) -> Iterator[Any]:
+    yield window
+    assert window.errors == []
+    outside = [url for url in window.requests if not url.startswith(("file:", "blob:", "data:"))]
+    assert outside == []
+    assert len([url for url in window.requests if url.startswith("file:")]) == 1
+
+
+def test_the_front_is_drawn_and_the_most_accurate_trial_is_shown(opened: Any) -> None:
+    assert opened.value("document.querySelectorAll('#front-figure .points path').length") > 60
+    accuracies = opened.value(
+        "[...document.querySelectorAll('table.sorts tbody tr')].map(r => [r.cells[0].innerText,"
+        " Number(r.cells[1].dataset.sort)])"
+    )
+    best = max(accuracies, key=lambda row: row[1])[0]
+    assert opened.value(CHOSEN) == f"Trial {best}, on the front"
+
+
+def test_every_figure_is_drawn_as_it_comes_into_view(opened: Any) -> None:
+    figures = opened.value("[...document.querySelectorAll('figure .plot')].map(plot => plot.id)")
+    assert len(figures) == 8
+    for figure in figures:
+        opened.value(f"document.getElementById('{figure}').scrollIntoView()")
+        opened.until(f"'drawn' in document.getElementById('{figure}').dataset")
+
+
+def test_a_click_on_a_point_shows_the_architecture_its_cost_and_its_command(opened: Any) -> None:
+    before = opened.value(CHOSEN)
+    point = "#front-figure .scatterlayer .trace:nth-child(3) .points path"
+    opened.value(f"document.querySelector('{point}').classList.add('aimed-at')")
+    opened.click("#front-figure .aimed-at")
+    opened.until(f"{CHOSEN} !== {before!r}")
+    number = opened.value(CHOSEN).split()[1].rstrip(",")
+    command = opened.value("document.getElementById('detail-command').textContent")
+    assert command == f"nas train {number} --study s --storage sqlite:///nas.db"
+    assert opened.value("document.getElementById('detail-text').textContent") == f"net {number}"
+    drawing = "document.getElementById('detail-drawing')"
+    opened.until(f"{drawing}.hidden || {drawing}.naturalWidth === 40")
+    instead = opened.value("document.getElementById('detail-no-drawing').hidden")
+    assert opened.value(f"{drawing}.hidden") is not instead
+    assert opened.value("location.hash") == f"#trial-{number}"
+
+
+def test_the_arrow_keys_step_through_the_front(opened: Any) -> None:
+    opened.value("document.getElementById('front-figure').focus()")
+    opened.press("Home")
+    first = opened.value(CHOSEN)
+    assert f"Trial {opened.value(FIRST)}," in first
+    assert opened.value("document.getElementById('detail-drawing').alt").startswith("Drawing of")
+    opened.press("ArrowRight")
+    assert opened.value(CHOSEN) != first
+    opened.press("ArrowLeft")
+    assert opened.value(CHOSEN) == first
+
+
+def test_a_click_on_a_heading_sorts_and_says_so(opened: Any) -> None:
+    column = (
+        "[...document.querySelectorAll('table.sorts tbody tr')]"
+        ".map(r => Number(r.cells[1].dataset.sort))"
+    )
+    state = "document.querySelector('table.sorts th:nth-child(2)').getAttribute('aria-sort')"
+    for wanted, backwards in (("ascending", False), ("descending", True)):
+        opened.click("table.sorts th:nth-child(2) button")
+        assert opened.value(state) == wanted
+        values = opened.value(column)
+        assert values == sorted(values, reverse=backwards)
+        assert len(values) > 2
+
+
+def test_a_button_in_the_table_shows_its_trial(opened: Any) -> None:
+    opened.click("table.sorts tbody tr:first-child button")
+    assert opened.value(CHOSEN) == f"Trial {opened.value(FIRST)}, on the front"
+
+
+def test_dark_and_light_follow_the_system(opened: Any) -> None:
+    colour = "getComputedStyle(document.querySelector('#front-figure .xtick text')).fill"
+    for scheme, ink in (("dark", "rgb(227, 232, 237)"), ("light", "rgb(36, 49, 61)")):
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        opened.send("Emulation.setEmulatedMedia", features=[feature])
+        opened.until(f"{colour} === {ink!r}")
+
+
+def test_a_phone_needs_no_sideways_scrolling(browser: Any, page: Path) -> None:
+    browser.open(page, width=390)
+    assert browser.value("document.documentElement.scrollWidth") <= 390
+    assert browser.value("document.querySelector('#front-figure .main-svg').clientWidth") <= 390
+
+
+def test_nothing_hostile_is_interpreted(browser: Any, hostile: Content, tmp_path: Path) -> None:
+    path = tmp_path / "hostile.html"
+    path.write_text(report_html(hostile))
+    browser.open(path)
+    browser.click("table.sorts tbody tr:first-child button")
+    assert browser.value("window.hacked") is None
+    assert browser.value("document.querySelectorAll('b, i, a[href], iframe').length") == 0
+    assert hostile.study in browser.value("document.querySelector('h1').textContent")
+    assert "<script>" in browser.value("document.getElementById('detail-text').textContent")
+    browser.value("document.getElementById('effects-figure').scrollIntoView()")
+    browser.until("document.getElementById('effects-figure').textContent.includes('<script>')")
+    assert browser.errors == []
