@@ -109,6 +109,9 @@ def open_workers(
             yield pool
             finished = True
         finally:
+            if not finished:
+                # Of calls to workers that are being killed, which nobody waits for any more.
+                logging.getLogger("asyncio").setLevel(logging.CRITICAL)
             if not finished and cluster is not None:
                 _kill(cluster)
             closing = threading.Thread(target=_close, args=(pool, cluster), daemon=True)

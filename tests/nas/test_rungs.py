@@ -124,11 +124,12 @@ def test_with_several_workers_neither_promotion_nor_sampler_sees_what_still_runs
 
     class Watched(Simulated):
         def next(self, seconds: float) -> Outcome:
-            request, found = super().next(seconds)
+            outcome = super().next(seconds)
+            request, found, _ = outcome
             assert isinstance(found, Evaluation)
             assert found.accuracy is not None
             ended.add((request.candidate.key, BUDGETS.index(request.budget), found.accuracy))
-            return request, found
+            return outcome
 
     def decide(history: History, key: str, rung: int, eta: float) -> Decision:
         seen = {(k, r, a) for r, rung in enumerate(history.accuracies) for k, a in rung.items()}

@@ -148,11 +148,11 @@ def test_simulated_workers_end_in_the_order_of_their_clock(
     workers.submit(request(one, 128, 1))
     workers.submit(request(one, 128, 2))
     for following in (3, 4, None):
-        asked, _ = workers.next(0)
+        asked, *_ = workers.next(0)
         ended.append((asked.seed, workers.clock))
         if following:
             workers.submit(request(one, 128, following))
-    asked, outcome = workers.next(0)
+    asked, outcome, _ = workers.next(0)
     ended.append((asked.seed, workers.clock))
     assert ended == [(2, 1.0), (3, 3.0), (4, 3.0), (1, 5.0)]
     assert isinstance(outcome, Evaluation)
