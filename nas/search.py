@@ -49,7 +49,7 @@ class Until:
 
 
 class FailingError(RuntimeError):
-    """Evaluations fail one after the other, which more of them would not mend."""
+    """No evaluation goes well any more, or none is possible, which going on would not mend."""
 
 
 def check_study(store: Store, name: str, settings: Settings) -> bool:

@@ -4,10 +4,11 @@ import sys
 import time
 from collections.abc import Callable
 
+from nas.cluster.pool import ClusterError
 from nas.commands.bench import Bench
 from nas.interrupt import Stopped, stop_on_signals
 from nas.progress import shown
-from nas.search import Until, check_study, open_study, search
+from nas.search import FailingError, Until, check_study, open_study, search
 from nas.settings import Settings
 from studies.connection import ConnectionLostError, Patience
 from studies.lock import only_driver
@@ -26,7 +27,8 @@ def drive(
     """Bring the study to its trials; the number of the signal that stopped it, or 0.
 
     A server that goes away is waited for. Where that broke a transaction, of which nobody knows
-    whether it was kept, the search begins again from what was, as after a kill.
+    whether it was kept, the search begins again from what was, as after a kill. FailingError where
+    the workers are lost for good, or evaluations keep failing.
     """
 
     def say(words: str) -> None:
@@ -47,6 +49,8 @@ def drive(
                 if not left:
                     raise
                 say(f"storage {store.shown} broke off: going on from what is kept")
+            except ClusterError as error:  # it was there before: not the command's fault
+                raise FailingError(str(error)) from error
         raise AssertionError
 
 

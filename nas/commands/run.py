@@ -95,7 +95,6 @@ def _run(asked: Asked, name: str, store: Store, quiet: bool, as_json: bool) -> i
     for start in settings.start_from:
         View(settings.image, settings.classes).graph(catalog_subject(start))
     settings, bench = bench_of(settings, store, name, asked, found)
-    from nas.cluster.pool import ClusterError
     from nas.commands.drive import drive  # with all that searches and trains
     from nas.search import FailingError, Until
 
@@ -104,10 +103,6 @@ def _run(asked: Asked, name: str, store: Store, quiet: bool, as_json: bool) -> i
     try:
         stopped = drive(settings, store, name, until, bench, quiet)
     except FailingError as error:
-        failing = f": {error}"
-    except ClusterError as error:
-        if name not in store.study_names():
-            raise
         failing = f": {error}"
     if bench.words is not None and not quiet:
         print(bench.words(), file=sys.stderr)
