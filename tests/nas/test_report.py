@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nas.choices import FACTORS, choices
-from nas.cluster import InDriver
+from nas.cluster.workers import InDriver
 from nas.commands.report import collect, references, watch_report
 from nas.evaluation import Evaluation
 from nas.search import Until, open_study, search
