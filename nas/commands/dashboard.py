@@ -169,7 +169,7 @@ def annotate(store: Store, name: str) -> None:
                 graph = expand(architecture, settings.channels, settings.classes)
                 layers = table(graph, settings.image, 1)
             write(optuna.Trial(study, place), trial_note(content, trial, layers))
-        figure = pareto_figure(points, content.axes, f"Pareto front of {name}")
+        figure = pareto_figure(points, content.axes, f"Pareto front of {name}", "accuracy")
         save_plotly_graph_object(study, figure, graph_object_id=PLOT)
 
 

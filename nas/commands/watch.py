@@ -178,13 +178,13 @@ def _table(axes: Sequence[Axis], shown: Sequence[Result], of: int, cut: dict[str
     more = f", the last {len(shown)}" if len(shown) < of else ""
     table = new_table(f"Pareto front: {of} trials, cheapest first{more}")
     table.show_edge = False
-    table.add_column("trial", justify="right")
-    for axis in axes:
-        table.add_column(axis.name, justify="right")
-    table.add_column("architecture", ratio=1, **(cut or {"overflow": "fold"}))
+    for name in ("trial", *(axis.name for axis in axes)):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("architecture", overflow="fold", ratio=1)
     for result in shown:
         values = [value_words(*pair) for pair in zip(axes, result.values, strict=True)]
-        table.add_row(str(result.number), *values, Text(printable(result.text)))
+        # The text is what isn't wrapped: of a column that isn't, Rich would cut the numbers too.
+        table.add_row(str(result.number), *values, Text(printable(result.text), **cut))
     return table
 
 

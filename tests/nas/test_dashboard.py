@@ -239,7 +239,7 @@ def test_the_dashboard_in_a_browser(address: tuple[str, int], studied: Store, br
     url, port = address
     text = "(document.body?.innerText ?? '')"
     # Optuna Dashboard draws nothing before it has asked for the study.
-    browser.visit(url, "document.querySelector('.js-plotly-plot')")
+    browser.visit(url, "document.querySelector('.js-plotly-plot') !== null")
     plots = "[...document.querySelectorAll('.js-plotly-plot')]"
     browser.until(f"{plots}.some(p => p.textContent.includes('front of all 3 objectives'))")
     browser.visit(f"{url}/note", f"{text}.includes('Inception NAS')")
