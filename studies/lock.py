@@ -53,12 +53,13 @@ class Holder(NamedTuple):
             return alive(self.pid, self.started)
         return abs(self.silent) <= STALE_SECONDS
 
+    def who(self) -> str:
+        """Who it is, and since when."""
+        return f"process {self.pid} on {self.host} since {self.since:%Y-%m-%d %H:%M:%S} UTC"
+
     def words(self) -> str:
-        """Who it is, since when, and when it was last heard of."""
-        return (
-            f"process {self.pid} on {self.host} since {self.since:%Y-%m-%d %H:%M:%S} UTC "
-            f"(last heartbeat {max(0.0, self.silent):.0f} s ago)"
-        )
+        """The same, and when it was last heard of."""
+        return f"{self.who()} (last heartbeat {max(0.0, self.silent):.0f} s ago)"
 
     def to_json(self) -> dict[str, str | int]:
         """The same as JSON data."""

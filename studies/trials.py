@@ -120,6 +120,22 @@ def load_trials(store: Store, name: str) -> list[Trial]:
     return out
 
 
+def mark(store: Store, name: str) -> tuple[Any, ...]:
+    """What changes whenever the study does: its trials by state, and how many evaluations."""
+    with store.transaction() as connection:
+        if not sa.inspect(connection).has_table("trials"):
+            return ()
+        query = (
+            "SELECT trials.state, COUNT(*) FROM trials JOIN studies ON trials.study_id = "
+            "studies.study_id WHERE studies.study_name = :name GROUP BY trials.state"
+        )
+        states = sorted(map(tuple, connection.execute(sa.text(query), {"name": name})))
+        return (
+            *states,
+            connection.execute(sa.text("SELECT COUNT(*) FROM nas_evaluations")).scalar(),
+        )
+
+
 def load_evaluations(store: Store, identity: Mapping[str, Any]) -> list[Evaluated]:
     """What is stored with these values of an evaluation's identity, of whichever study.
 

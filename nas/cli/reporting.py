@@ -1,4 +1,4 @@
-"""The commands that show what a study has found: pareto, report."""
+"""The commands that show what a study has found: pareto, report, watch, dashboard."""
 
 import sys
 from pathlib import Path
@@ -68,4 +68,24 @@ def report(
     print(f"report: {path}", file=sys.stderr)
 
 
-COMMANDS = (pareto, report)
+def watch(study: Study = DEFAULT_STUDY, storage: Storage = DEFAULT_STORAGE) -> None:
+    """Show a study in the terminal while it runs: front, rungs, failures. Ctrl-C ends it."""
+    from nas.commands.watch import watch
+    from studies.store import open_store
+
+    watch(open_store(storage), study)
+
+
+def dashboard(
+    study: Study = DEFAULT_STUDY,
+    storage: Storage = DEFAULT_STORAGE,
+    port: Annotated[int, typer.Option(help="Port of this machine; 0 takes a free one.")] = 8080,
+) -> None:
+    """Show a study in Optuna Dashboard, with notes and the Pareto plot. Ctrl-C ends it."""
+    from nas.commands.dashboard import serve
+    from studies.store import open_store
+
+    serve(open_store(storage), study, port)
+
+
+COMMANDS = (pareto, report, watch, dashboard)

@@ -7,8 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-
 from nas.choices import FACTORS, choices
 from nas.commands.tables import write_text
 from nas.files import check_file, replace_file
@@ -25,7 +23,7 @@ from studies.report.content import Content, Factor, Reference
 from studies.report.document import FRONT, report_html
 from studies.results import Results, of_trials
 from studies.store import Store
-from studies.trials import Trial, load_candidates, load_evaluations, load_trials
+from studies.trials import Trial, load_candidates, load_evaluations, load_trials, mark
 
 MOST_DRAWN = 100
 """Architectures that a page has drawings of: the front's, then what would be the front without it,
@@ -62,7 +60,7 @@ def watch_report(
     seen: tuple[Any, ...] | None = None
     try:
         while (holder := find_holder(store, study)) is not None and holder.runs():
-            now = _mark(store, study)
+            now = mark(store, study)
             if now != seen:
                 page = report_html(collect(store, study, REFRESH_SECONDS))
                 replace_file(path, page.encode("utf-8", "replace"))
@@ -74,22 +72,6 @@ def watch_report(
         pass
     # The last one no longer loads itself anew.
     replace_file(path, report_html(collect(store, study)).encode("utf-8", "replace"))
-
-
-def _mark(store: Store, study: str) -> tuple[Any, ...]:
-    """What changes whenever the study does: its trials by state, and how many evaluations."""
-    with store.transaction() as connection:
-        if not sa.inspect(connection).has_table("trials"):
-            return ()
-        query = (
-            "SELECT trials.state, COUNT(*) FROM trials JOIN studies ON trials.study_id = "
-            "studies.study_id WHERE studies.study_name = :name GROUP BY trials.state"
-        )
-        states = sorted(map(tuple, connection.execute(sa.text(query), {"name": study})))
-        return (
-            *states,
-            connection.execute(sa.text("SELECT COUNT(*) FROM nas_evaluations")).scalar(),
-        )
 
 
 def collect(store: Store, study: str, refresh: int | None = None) -> Content:

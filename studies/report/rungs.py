@@ -2,29 +2,20 @@
 
 from collections.abc import Sequence
 from statistics import median
-from typing import NamedTuple
 
 import plotly.graph_objects as go
 
 from studies.report.content import Content
 from studies.report.section import Block, Drawn, Section, Words
+from studies.rungs import Rung, count
 from studies.style import BLUE, ORANGE, VERMILION, styled
 
 TITLE = "Where candidates stopped"
 
 
-class Rung(NamedTuple):
-    """What became of the trials that were trained at a budget."""
-
-    budget: int
-    on: int
-    stopped: int
-    failed: int
-
-
 def section(content: Content) -> Section:
     """A bar for each rung; in words who stopped where and what it saved."""
-    counted = count(content)
+    counted = count(content.trials, content.budgets)
     untrained = sum(bool(trial.over) for trial in content.trials)
     blocks: list[Block] = []
     if untrained:
@@ -46,25 +37,6 @@ def section(content: Content) -> Section:
             )
         )
     return Section("rungs", TITLE, blocks)
-
-
-def count(content: Content) -> list[Rung]:
-    """By rung: who went on (at the last: completed), was stopped, failed there."""
-    out = []
-    for place, budget in enumerate(content.budgets):
-        on = stopped = failed = 0
-        for trial in content.trials:
-            reached = len(trial.rungs)
-            if reached > place + 1 or (reached == place + 1 and trial.state == "complete"):
-                on += 1
-            elif reached == place + 1 and trial.state == "pruned":
-                stopped += 1
-            elif reached == place and trial.state == "fail":
-                failed += 1
-            elif reached == place + 1 and trial.state == "fail":
-                on += 1  # to its failure at the next
-        out.append(Rung(budget, on, stopped, failed))
-    return out
 
 
 def seconds_saved(content: Content) -> tuple[float, float, int]:

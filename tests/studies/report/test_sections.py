@@ -11,6 +11,7 @@ from studies.pareto import Axis
 from studies.report import front, learning, ranking, rungs, volume
 from studies.report.content import Content, Reference
 from studies.report.section import Drawn
+from studies.rungs import count
 from studies.trials import Evaluated, Trial
 
 MakeContent = Callable[..., Content]
@@ -41,8 +42,8 @@ def test_who_stopped_at_which_rung() -> None:
         trial(5, "running", [0.1]),
         Trial(6, "pruned", limits={"params": 0.1}),
     ]
-    found = [tuple(rung)[1:] for rung in rungs.count(small(trials))]
-    assert found == [(3, 1, 1), (1, 1, 1), (1, 0, 0)]
+    found = [tuple(rung)[1:] for rung in count(trials, (10, 20, 40))]
+    assert found == [(4, 1, 1, 0), (1, 1, 1, 1), (1, 0, 0, 0)]
 
 
 def test_seconds_saved_by_the_median_growth_of_those_that_went_on() -> None:
