@@ -94,7 +94,8 @@ def open_workers(
     import dask
     import distributed
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("distributed", "asyncio"):  # of workers that die and are told of in our own words
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with warnings.catch_warnings(), dask.config.set(CONFIG):
         warnings.filterwarnings("ignore", module="distributed")
         finished = False
@@ -105,13 +106,10 @@ def open_workers(
             except RuntimeError as error:
                 raise ClusterError(f"the workers of this machine didn't start: {error}") from error
             client = partial(distributed.Client, cluster, set_as_default=False)
-            pool = Pool(client, Supply(evaluate), count)
+            pool = Pool(client, Supply(evaluate), count, mend=partial(_mend, cluster))
             yield pool
             finished = True
         finally:
-            if not finished:
-                # Of calls to workers that are being killed, which nobody waits for any more.
-                logging.getLogger("asyncio").setLevel(logging.CRITICAL)
             if not finished and cluster is not None:
                 _kill(cluster)
             closing = threading.Thread(target=_close, args=(pool, cluster), daemon=True)
@@ -157,6 +155,18 @@ def _started(count: int, memory: int) -> "distributed.SpecCluster":
         security=security,
         silence_logs=logging.CRITICAL,
     )
+
+
+def _mend(cluster: "distributed.SpecCluster") -> None:
+    """Start those workers anew whose nannies gave up, as over one that is killed as it starts."""
+    from distributed.core import Status
+
+    over = (Status.closed, Status.failed)
+    gone = [name for name, nanny in list(cluster.workers.items()) if nanny.status in over]
+    for name in gone:
+        del cluster.workers[name]
+    if gone:
+        cluster.scale(len(cluster.worker_spec))  # to those that it should have
 
 
 def device(number: int) -> dict[str, Any]:

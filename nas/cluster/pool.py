@@ -70,7 +70,7 @@ class Pool:
 
     ``connect`` gives a client, or raises OSError. A cluster that is away, or has no worker that
     could be used, is waited for ``patience`` seconds; then ClusterError. ``say`` hears of each
-    worker that is refused.
+    worker that is refused; ``mend`` is called while there are fewer than expected.
     """
 
     def __init__(
@@ -80,16 +80,16 @@ class Pool:
         expected: int = 1,
         patience: float = 120.0,
         say: Callable[[str], None] = lambda words: None,
+        mend: Callable[[], None] = lambda: None,
     ) -> None:
-        self._supply, self._say = supply, say
+        self._supply, self._say, self._mend = supply, say, mend
         self._expected, self._patience = expected, patience
         self._workers: dict[str, _Worker] = {}
         self._waiting: deque[Request] = deque()
         self._losses = Losses()
         self._ends: dict[Request, list[tuple[str, str]]] = {}
         self._outcomes: deque[Outcome] = deque()
-        self._done: queue.SimpleQueue[tuple[_Worker, distributed.Future[Any]] | None]
-        self._done = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._refusals: dict[str, str] = {}
         self._looked = self._away = 0.0
         self._useful = time.monotonic()
@@ -204,16 +204,17 @@ class Pool:
                 self._refuse(self._workers[address], words)
         for address, worker in self._workers.items():
             worker.paused = workers[address]["status"] != "running"
-        useful = len(self._workers) - self._count("refused")
-        self._useful = self._looked if useful else self._useful
+        if len(self._workers) < self._expected:
+            self._mend()
+        if len(self._workers) > self._count("refused"):
+            self._useful = self._looked
         if self._looked - self._useful > self._patience:
             raise self._useless()
         return True
 
     def _useless(self) -> ClusterError:
-        words = "; ".join(self._refusals.values())
-        none = f"none for {self._patience:.0f} s"
-        return ClusterError(f"the cluster has no worker that can be used: {words or none}")
+        words = "; ".join(self._refusals.values()) or f"none for {self._patience:.0f} s"
+        return ClusterError(f"the cluster has no worker that can be used: {words}")
 
     def _disconnect(self) -> None:
         """The cluster is away: what ran there runs again, which no worker is to blame for."""
@@ -298,9 +299,9 @@ class Pool:
 
     def _take_back(self, worker: _Worker) -> None:
         """Let another one do what it was to do."""
-        request, worker.request = worker.request, None
-        if request is not None:
-            self._waiting.appendleft(request)
+        if worker.request is not None:
+            self._waiting.appendleft(worker.request)
+        worker.request = None
 
     def _prepared(self, worker: _Worker, result: object) -> None:
         """On from a worker's facts to its images, and to its being ready or refused."""
@@ -327,8 +328,8 @@ class Pool:
         """Forget it; where it is there after all, it is found again and asked for its facts."""
         del self._workers[worker.address]
         self._refusals.pop(worker.address, None)
-        if worker.future is not None:  # or it would begin once more where another takes its place
-            worker.future.release()
+        if worker.future is not None:
+            worker.future.release()  # or it would begin once more where another takes its place
         if worker.request is not None:
             self._losses.add(worker.request, worker.address, worker.name, worker.place)
 
