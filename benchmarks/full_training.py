@@ -124,6 +124,7 @@ def main() -> None:
         mine, its, shares = [], [], []
         for number in range(arguments.rounds + 1):
             turn = ours(job, description, data), by_hand(job, description, data)
+            print(f"{name}, round {number}: {turn[0]:.0f} and {turn[1]:.0f} images/s", flush=True)
             if number:  # the first round warms up
                 mine.append(turn[0])
                 its.append(turn[1])
