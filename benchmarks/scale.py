@@ -7,7 +7,6 @@ long a study it is good for.
 
 import argparse
 import heapq
-import resource
 import tempfile
 import time
 from dataclasses import replace
@@ -15,6 +14,7 @@ from itertools import count
 
 from driver import pretend
 from machine import row, table
+from worker_memory import peak
 
 from nas.cluster.workers import Outcome
 from nas.progress import Progress
@@ -66,7 +66,7 @@ def main() -> None:
         settings = replace(settings, budgets=settings.budgets[-1:])
         study = open_study(store, "scale", settings)
         workers = Paced(arguments.workers, arguments.seconds / arguments.speed)
-        before = _memory()
+        before = peak()
 
         def report(progress: Progress) -> None:
             del progress
@@ -80,14 +80,9 @@ def main() -> None:
         [
             row("workers busy", [100 * busy], "%"),
             row("the driver's own time per trial", [own], "ms"),
-            row("memory per trial", [1e6 * (_memory() - before) / arguments.trials], "kB"),
+            row("memory per trial", [1e6 * (peak() - before) / arguments.trials], "kB"),
         ]
     )
-
-
-def _memory() -> float:
-    """Peak of this process so far, in GB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 if __name__ == "__main__":

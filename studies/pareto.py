@@ -47,6 +47,12 @@ class Axis:
     def __post_init__(self) -> None:
         _check_value(self, self.reference, "the reference")
 
+    def shown(self, value: float) -> str:
+        """A value as a table shows it, whose heading says the unit."""
+        if self.unit == "seconds":
+            return f"{1000 * value:,.3f} ms"
+        return f"{value:.2%}" if self.unit == "fraction" else f"{value:,.0f}"
+
 
 def losses(values: ArrayLike, axes: Sequence[Axis]) -> Floats:
     """Values [N, M] in user units, as losses [N, M]: log10 where `log`, negated where `maximize`.

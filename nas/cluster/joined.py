@@ -11,8 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.cluster.pool import ClusterError, Pool
+from nas.cluster.pool import Pool
 from nas.cluster.preparation import Package, Supply, evaluate_kept
+from nas.cluster.workers import ClusterError
 
 if TYPE_CHECKING:
     import distributed
@@ -103,7 +104,7 @@ def connect(address: Address, loop: Any = None) -> "distributed.Client":
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     security = address.security()
 
-    def join() -> "distributed.Client":
+    def made() -> "distributed.Client":
         return distributed.Client(
             address.url,
             security=security,
@@ -112,14 +113,14 @@ def connect(address: Address, loop: Any = None) -> "distributed.Client":
             loop=loop,
         )
 
-    pool = ThreadPoolExecutor(1)
+    apart = ThreadPoolExecutor(1)
     try:
-        return pool.submit(join).result(CONNECT_SECONDS + 5)
+        return apart.submit(made).result(CONNECT_SECONDS + 5)
     except OSError as error:
         words = str(error.__cause__ or error).strip() or "it doesn't answer"
         raise OSError(f"cluster {address.url} can't be reached: {words}") from error
     finally:
-        pool.shutdown(wait=False)
+        apart.shutdown(wait=False)
 
 
 @contextlib.contextmanager
@@ -140,28 +141,26 @@ def join(
 
     runner = LoopRunner(asynchronous=False)
     runner.start()
-    try:
-        # First, so that images are not read for a cluster that isn't there.
-        first = connect(address, runner.loop)
-    except OSError as error:
-        runner.stop()
-        raise ClusterError(f"{error}; is `dask scheduler` running there?") from error
-    sent = images()
-    resources = None if gpus_per_trial is None else {"GPU": gpus_per_trial}
-    supply = Supply(partial(evaluate_kept, sent.address), sent, resources)
-    clients = iter([first])
-    pool = Pool(
-        lambda: next(clients, None) or connect(address, runner.loop),
-        supply,
-        patience=patience,
-        say=say,
-    )
-    try:
+    with contextlib.ExitStack() as stack:
+        stack.callback(runner.stop)
+        try:
+            # First, so that images are not read for a cluster that isn't there.
+            first = stack.enter_context(connect(address, runner.loop))
+        except OSError as error:
+            raise ClusterError(f"{error}; is `dask scheduler` running there?") from error
+        sent = images()
+        resources = None if gpus_per_trial is None else {"GPU": gpus_per_trial}
+        supply = Supply(partial(evaluate_kept, sent.address), sent, resources)
+        clients = iter([first])
+        pool = Pool(
+            lambda: next(clients, None) or connect(address, runner.loop),
+            supply,
+            patience=patience,
+            say=say,
+        )
+        stack.callback(pool.close)
         if not pool.wait(AT_ONCE_SECONDS):
             say(f"cluster {address.url}: waiting for a worker")
         if not pool.wait(patience):
             raise ClusterError(f"cluster {address.url} had no worker for {patience:.0f} s")
         yield pool
-    finally:
-        pool.close()
-        runner.stop()

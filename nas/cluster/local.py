@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from nas.cluster.pool import ClusterError, Pool
 from nas.cluster.preparation import Supply
-from nas.cluster.workers import InDriver, Workers
+from nas.cluster.workers import ClusterError, InDriver, Workers
 from nas.evaluation import Evaluate
 
 if TYPE_CHECKING:
     import distributed
+
+    from nas.cluster.pool import Pool
 
 CLOSE_SECONDS = 5.0
 
@@ -78,21 +79,20 @@ def default_memory(count: int) -> int:
 
 
 @contextlib.contextmanager
-def open_workers(
-    count: int, evaluate: Evaluate, memory: int | None = None, gpus_per_trial: float | None = None
-) -> Iterator[Workers]:
+def open_workers(count: int, evaluate: Evaluate, memory: int | None = None) -> Iterator[Workers]:
     """``count`` worker processes on this machine; 0 evaluates in the driver.
 
     One that holds more than ``memory`` bytes is ended by its nanny. Where there are GPUs each
-    worker sees one of them, and has ``gpus_per_trial`` of it, or all. Left by an exception, a
-    signal's included, the workers are killed at once. ValueError where there are not so many GPUs.
+    worker sees one of them. Left by an exception, a signal's included, the workers are killed at
+    once. ClusterError where they don't start.
     """
     if count == 0:
         yield InDriver(evaluate)
         return
-    check_places(count, gpus_per_trial)
     import dask
     import distributed
+
+    from nas.cluster.pool import Pool  # with distributed, which the driver alone doesn't need
 
     for name in ("distributed", "asyncio"):  # of workers that die and are told of in our own words
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -175,7 +175,7 @@ def device(number: int) -> dict[str, Any]:
     return {"env": {"CUDA_VISIBLE_DEVICES": found[number % len(found)]}} if found else {}
 
 
-def _close(pool: Pool | None, cluster: "distributed.SpecCluster | None") -> None:
+def _close(pool: "Pool | None", cluster: "distributed.SpecCluster | None") -> None:
     with contextlib.suppress(Exception):  # there is nothing more to lose
         if pool is not None:
             pool.close()

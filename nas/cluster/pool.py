@@ -28,7 +28,7 @@ from nas.cluster.preparation import (
     keep,
     lacking,
 )
-from nas.cluster.workers import Outcome
+from nas.cluster.workers import ClusterError, Outcome
 from nas.evaluation import Evaluation
 from nas.settings import Request
 
@@ -41,10 +41,6 @@ SENT_AT_ONCE = 4
 """Workers that images are on their way to; the scheduler holds a copy for each."""
 RETRIES = 1
 """Evaluations more, of one whose worker has died."""
-
-
-class ClusterError(ValueError):
-    """A cluster that can't be reached, is lost, or has no worker that could be used."""
 
 
 @dataclass

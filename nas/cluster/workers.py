@@ -8,6 +8,10 @@ from nas.evaluation import Evaluate, Evaluation
 from nas.settings import Request
 
 
+class ClusterError(ValueError):
+    """Workers that don't start, can't be reached, are lost, or can't be used."""
+
+
 class Outcome(NamedTuple):
     """What came of a request: its evaluation, or in words why there is none.
 

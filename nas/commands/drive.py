@@ -4,8 +4,8 @@ import sys
 import time
 from collections.abc import Callable
 
-from nas.cluster.pool import ClusterError
-from nas.commands.bench import Bench
+from nas.cluster.workers import ClusterError
+from nas.commands.workers import Chosen
 from nas.interrupt import Stopped, stop_on_signals
 from nas.progress import shown
 from nas.search import FailingError, Until, check_study, open_study, search
@@ -22,7 +22,7 @@ OUTAGES = 100
 
 
 def drive(
-    settings: Settings, store: Store, name: str, until: Until, bench: Bench, quiet: bool
+    settings: Settings, store: Store, name: str, until: Until, chosen: Chosen, quiet: bool
 ) -> int:
     """Bring the study to its trials; the number of the signal that stopped it, or 0.
 
@@ -36,7 +36,7 @@ def drive(
 
     if check_study(store, name, settings) and _complete(store, name, until):
         return 0
-    bench.check()
+    chosen.check()
     end = None if until.seconds is None else time.monotonic() + until.seconds
     with only_driver(store, name) as held:
         store.patience = Patience(OUTAGE_SECONDS, say)
@@ -44,7 +44,7 @@ def drive(
             rest = None if end is None else max(0.0, end - time.monotonic())
             try:
                 now = Until(until.trials, rest, until.failures)
-                return _driven(settings, store, name, now, bench, quiet, held)
+                return _driven(settings, store, name, now, chosen, quiet, held)
             except ConnectionLostError:
                 if not left:
                     raise
@@ -65,7 +65,7 @@ def _driven(
     store: Store,
     name: str,
     until: Until,
-    bench: Bench,
+    chosen: Chosen,
     quiet: bool,
     held: Callable[[], None],
 ) -> int:
@@ -74,14 +74,14 @@ def _driven(
         with (
             stop_on_signals() as asked_to_stop,
             shown(quiet) as report,
-            bench.workers() as workers,
+            chosen.workers() as workers,
         ):
 
             def check() -> None:
                 asked_to_stop()
                 held()
 
-            search(settings, store, study, until, workers, bench.directory, report, check)
+            search(settings, store, study, until, workers, chosen.directory, report, check)
     except Stopped as stopped:
         return stopped.number
     return 0

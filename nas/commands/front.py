@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nas.commands.tables import front_json, write_text
-from nas.files import check_file
+from nas.files import check_file, replace_file
 from studies.results import Results
 
 SIZE = (1300, 480)
@@ -58,7 +58,4 @@ def write_picture(results: Results, path: Path, kind: str) -> None:
             f"--{kind}: kaleido could not draw with a browser ({first}); install Chrome or "
             "Chromium, or name it in BROWSER_PATH, or give --html"
         ) from None
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise ValueError(f"picture {path} can't be written: {error.strerror}") from None
+    replace_file(path, content)

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nas.commands import tables
-from nas.commands.bench import bench_of, check_options
 from nas.commands.parsing import budgets, count, duration, names, read_space, short_time, study_name
 from nas.commands.subjects import View, catalog_subject
+from nas.commands.workers import check_options, choose_workers
 from nas.datasets import Found, find
 from nas.datasets.found import shown
 from nas.datasets.sources import full_name, source
@@ -94,18 +94,18 @@ def _run(asked: Asked, name: str, store: Store, quiet: bool, as_json: bool) -> i
     check_limits(settings.space, settings.resolution, settings.channels, settings.classes, limits)
     for start in settings.start_from:
         View(settings.image, settings.classes).graph(catalog_subject(start))
-    settings, bench = bench_of(settings, store, name, asked, found)
+    settings, workers = choose_workers(settings, store, name, asked, found)
     from nas.commands.drive import drive  # with all that searches and trains
     from nas.search import FailingError, Until
 
     until = Until(asked.trials, seconds, asked.max_failures)
     stopped, failing = 0, ""
     try:
-        stopped = drive(settings, store, name, until, bench, quiet)
+        stopped = drive(settings, store, name, until, workers, quiet)
     except FailingError as error:
         failing = f": {error}"
-    if bench.words is not None and not quiet:
-        print(bench.words(), file=sys.stderr)
+    if workers.words is not None and not quiet:
+        print(workers.words(), file=sys.stderr)
     results = load_results(store, name)
     _show(results, store, Path(f"{name}-pareto.html"), as_json)
     if stopped or failing:

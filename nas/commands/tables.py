@@ -17,13 +17,6 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 
-def value_words(axis: Axis, value: float) -> str:
-    """A value of an objective as a table shows it."""
-    if axis.unit == "seconds":
-        return f"{1000 * value:,.3f} ms"
-    return f"{value:.2%}" if axis.unit == "fraction" else f"{value:,.0f}"
-
-
 def print_front(results: Results) -> None:
     """The front as a table, cheapest first."""
     front = results.front()
@@ -34,7 +27,9 @@ def print_front(results: Results) -> None:
         table.add_column(axis.name, justify="right")
     table.add_column("architecture", overflow="fold", ratio=1)
     for result in front:
-        values = [value_words(*pair) for pair in zip(results.axes, result.values, strict=True)]
+        values = [
+            axis.shown(value) for axis, value in zip(results.axes, result.values, strict=True)
+        ]
         table.add_row(str(result.number), *values, Text(result.text))
     Console().print(table)
 
@@ -145,7 +140,7 @@ def print_trial(
     known = trial.user_attrs
     console.print(f"trial {trial.number}: {trial.state.name.lower()}", highlight=False)
     for axis, value in zip(axes, trial.values or (), strict=False):
-        console.print(f"  {axis.name}: {value_words(axis, value)}", highlight=False)
+        console.print(f"  {axis.name}: {axis.shown(value)}", highlight=False)
     for budget, accuracy in zip(budgets, known.get("rungs", ()), strict=False):
         console.print(f"  accuracy at {budget:,} images: {accuracy:.2%}", highlight=False)
     if "stopped" in known:

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from nas.commands.tables import new_table, value_words
+from nas.commands.tables import new_table
 from nas.settings import Settings
 from studies.lock import BEAT_SECONDS, Holder, find_holder
 from studies.pareto import Axis
@@ -182,7 +182,7 @@ def _table(axes: Sequence[Axis], shown: Sequence[Result], of: int, cut: dict[str
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("architecture", overflow="fold", ratio=1)
     for result in shown:
-        values = [value_words(*pair) for pair in zip(axes, result.values, strict=True)]
+        values = [axis.shown(value) for axis, value in zip(axes, result.values, strict=True)]
         # The text is what isn't wrapped: of a column that isn't, Rich would cut the numbers too.
         table.add_row(str(result.number), *values, Text(printable(result.text), **cut))
     return table

@@ -93,9 +93,6 @@ class Content:
 
 
 def quantity(axis: Axis, value: float) -> str:
-    """A value of an objective in words."""
-    if axis.unit == "fraction":
-        return f"{value:.2%}"
-    if axis.unit == "seconds":
-        return f"{1000 * value:,.3f} ms"
-    return f"{value:,.0f} {axis.unit}"
+    """A value of an objective in words, with its unit."""
+    shown = axis.shown(value)
+    return shown if axis.unit in ("fraction", "seconds") else f"{shown} {axis.unit}"

@@ -1,6 +1,6 @@
 """The front as a table that sorts by a click on a heading."""
 
-from studies.report.content import Content, quantity
+from studies.report.content import Content
 from studies.report.section import Block, Cell, Section, SortTable, Words
 
 
@@ -15,7 +15,7 @@ def section(content: Content) -> Section:
     for result in front:
         cells = [Cell(str(result.number), result.number, result.number)]
         cells += [
-            Cell(quantity(axis, value).removesuffix(f" {axis.unit}"), value)
+            Cell(axis.shown(value), value)
             for axis, value in zip(content.axes, result.values, strict=True)
         ]
         known = {"params": result.params, "flops": result.flops}

@@ -36,7 +36,7 @@ def found(content: Content) -> str:
     for place, axis in enumerate(content.axes):
         values = [result.values[place] for result in front]
         ends = sorted({min(values), max(values)})
-        shown = " to ".join(quantity(axis, end).removesuffix(f" {axis.unit}") for end in ends)
+        shown = " to ".join(axis.shown(end) for end in ends)
         spans.append(f"{axis.name} {shown}")
     best = ""
     names = [axis.name for axis in content.axes]

@@ -1,7 +1,9 @@
 """What tests of commands share: `nas` in this process, and a model with random weights."""
 
+import contextlib
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,17 +12,23 @@ from torch import nn
 
 from nas import cli
 from nas.classifier import facts
+from nas.cluster.workers import InDriver
 from nas.datasets import find
+from nas.evaluation import Evaluate
 from nas.export.inference import Inference
 from nas.export.onnx_file import onnx_bytes
 from nas.model import Description, Model, save_model
+from nas.search import Until, open_study, search
+from nas.settings import Settings
 from search_space.architecture import Architecture, Block, Candidate, Stage, Stem
 from search_space.network import build
+from studies.store import Store, open_store
 
 TWINS = ("ms-ehvi", "nsga3")
 """Samplers that differ from another one in a detail: tests of every sampler are slow for these."""
 
 Run = Callable[..., tuple[int, str, str]]
+Bring = Callable[..., None]
 MakeModel = Callable[..., Model]
 
 
@@ -48,6 +56,40 @@ def nas_in(
         return (code, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture(scope="session")
+def bring() -> Bring:
+    """Brings a study, s or of another name, to so many trials, with a function for training."""
+
+    def bring(
+        store: Store, settings: Settings, trials: int, evaluate: Evaluate, name: str = "s"
+    ) -> None:
+        study = open_study(store, name, settings)
+        search(settings, store, study, Until(trials), InDriver(evaluate), "", lambda _: None)
+
+    return bring
+
+
+@pytest.fixture(scope="session")
+def make_database(bring: Bring, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Makes an SQLite file with such a study; what is given is what `bring` is given."""
+
+    def make(*given: object) -> Path:
+        path = tmp_path_factory.mktemp("study") / "a.db"
+        with contextlib.closing(open_store(f"sqlite:///{path}", create=True)) as store:
+            bring(store, *given)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def studied(database: Path, tmp_path: Path) -> Iterator[Store]:
+    """The study of the module's own fixture ``database``, in a.db."""
+    shutil.copy(database, tmp_path)
+    with contextlib.closing(open_store(f"sqlite:///{tmp_path}/a.db")) as store:
+        yield store
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import http.client
 import importlib.util
 import json
-import shutil
 import socket
 import threading
 import warnings
@@ -14,17 +13,16 @@ from typing import Any
 import optuna
 import pytest
 
-from nas.cluster.workers import InDriver
 from nas.commands import dashboard
 from nas.evaluation import Evaluation
-from nas.search import Until, open_study, search
 from nas.settings import Request, Settings
 from search_space.space import SearchSpace
 from studies.lock import only_driver
 from studies.results import Result, load_results
-from studies.store import Store, open_store
+from studies.store import Store
 
 Run = Callable[..., tuple[int, str, str]]
+Bring = Callable[..., None]
 NAME = "a_b [c](javascript:d) `e` <i>f</i> www.g.org $h$"
 SPACE = """
 [stem]
@@ -50,28 +48,10 @@ def pretend(request: Request) -> Evaluation:
     return Evaluation(0.5 + 0.4 * (digits % 997 / 997), 1.0, (), 1.0, 1e4, "here", {})
 
 
-def bring(store: Store, trials: int) -> None:
-    study = open_study(store, NAME, SETTINGS)
-    search(SETTINGS, store, study, Until(trials), InDriver(pretend), "", lambda _: None)
-
-
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def database(make_database: Callable[..., Path]) -> Path:
     """A study of 20 trials."""
-    path = tmp_path_factory.mktemp("study") / "a.db"
-    store = open_store(f"sqlite:///{path}", create=True)
-    bring(store, 20)
-    store.close()
-    return path
-
-
-@pytest.fixture
-def studied(database: Path, tmp_path: Path) -> Iterator[Store]:
-    """That study in a.db."""
-    shutil.copy(database, tmp_path)
-    store = open_store(f"sqlite:///{tmp_path}/a.db")
-    yield store
-    store.close()
+    return make_database(SETTINGS, 20, pretend, NAME)
 
 
 @pytest.fixture
@@ -155,10 +135,10 @@ def test_notes_that_are_right_are_not_written_again(studied: Store, extra: Any) 
     assert storage.get_study_system_attrs(number) == before
 
 
-def test_a_study_with_notes_continues_as_it_was(studied: Store, extra: Any) -> None:
+def test_a_study_with_notes_continues_as_it_was(studied: Store, extra: Any, bring: Bring) -> None:
     dashboard.annotate(studied, NAME)
     with only_driver(studied, NAME):
-        bring(studied, 22)
+        bring(studied, SETTINGS, 22, pretend, NAME)
         dashboard.annotate(studied, NAME)
     assert len(load(studied).trials) == 22
 

@@ -4,7 +4,6 @@ import csv
 import importlib.util
 import json
 import re
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +11,8 @@ from pathlib import Path
 import pytest
 
 from nas.choices import FACTORS, choices
-from nas.cluster.workers import InDriver
 from nas.commands.report import collect, references, watch_report
 from nas.evaluation import Evaluation
-from nas.search import Until, open_study, search
 from nas.settings import Request, Settings
 from search_space.catalog import CATALOG, candidate
 from search_space.cost import cost
@@ -24,6 +21,7 @@ from studies.lock import only_driver
 from studies.store import Store, open_store
 
 Run = Callable[..., tuple[int, str, str]]
+Bring = Callable[..., None]
 SPACE = """
 [stem]
 kernel = [3]
@@ -47,11 +45,6 @@ def pretend(request: Request) -> Evaluation:
     return Evaluation(accuracy, 1.0, curve, request.budget / 1e3, 1e4, "<b>host</b>", {})
 
 
-def bring(store: Store, settings: Settings, trials: int, name: str = "s") -> None:
-    study = open_study(store, name, settings)
-    search(settings, store, study, Until(trials), InDriver(pretend), "", lambda _: None)
-
-
 SETTINGS = Settings(
     space=SearchSpace.from_toml(SPACE),
     sampler="random",
@@ -62,20 +55,9 @@ SETTINGS = Settings(
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def database(make_database: Callable[..., Path]) -> Path:
     """A study of 20 trials, s."""
-    path = tmp_path_factory.mktemp("study") / "a.db"
-    store = open_store(f"sqlite:///{path}", create=True)
-    bring(store, SETTINGS, 20)
-    store.close()
-    return path
-
-
-@pytest.fixture
-def studied(database: Path, tmp_path: Path) -> Store:
-    """That study in a.db."""
-    shutil.copy(database, tmp_path)
-    return open_store(f"sqlite:///{tmp_path}/a.db")
+    return make_database(SETTINGS, 20, pretend)
 
 
 S = ("--study", "s", "--storage", "sqlite:///a.db")
@@ -110,16 +92,16 @@ def test_what_a_report_is_made_of(studied: Store) -> None:
     assert "torch" in dict(found.facts["Versions"])
 
 
-def test_evaluations_of_another_seed_are_not_the_studys(studied: Store) -> None:
-    bring(studied, replace(SETTINGS, seed=1, warm_start=False), 6, "other")
+def test_evaluations_of_another_seed_are_not_the_studys(studied: Store, bring: Bring) -> None:
+    bring(studied, replace(SETTINGS, seed=1, warm_start=False), 6, pretend, "other")
     for name in ("s", "other"):
         found = collect(studied, name)
         assert len(found.evaluations) == len(found.by_run)
 
 
-def test_the_command_of_a_report_is_one_that_a_shell_reads(tmp_path: Path) -> None:
+def test_the_command_of_a_report_is_one_that_a_shell_reads(tmp_path: Path, bring: Bring) -> None:
     store = open_store(f"sqlite:///{tmp_path}/b c.db", create=True)
-    bring(store, SETTINGS, 1, "it's; rm")
+    bring(store, SETTINGS, 1, pretend, "it's; rm")
     said = collect(store, "it's; rm").options()
     assert said == f"""--study 'it'"'"'s; rm' --storage 'sqlite:///{tmp_path}/b c.db'"""
 
@@ -149,7 +131,7 @@ def test_a_study_that_nobody_runs_is_not_watched(studied: Store, nas_in: Run) ->
 
 
 def test_a_watched_page_follows_the_study_until_nobody_runs_it(
-    studied: Store, tmp_path: Path
+    studied: Store, tmp_path: Path, bring: Bring
 ) -> None:
     page = tmp_path / "live.html"
     seen: list[tuple[bool, str]] = []
@@ -162,7 +144,7 @@ def test_a_watched_page_follows_the_study_until_nobody_runs_it(
         assert found
         seen.append(('http-equiv="refresh"' in text, found[1]))
         if len(seen) == 1:
-            bring(studied, SETTINGS, 22)
+            bring(studied, SETTINGS, 22, pretend)
         elif len(seen) == 3:
             driver.__exit__(None, None, None)
 

@@ -1,28 +1,26 @@
 """Tests of `nas watch`: what it shows, when it draws again, and how it ends."""
 
 import io
-import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from nas.cluster.workers import InDriver
 from nas.commands.watch import Seen, look, page, watch
 from nas.evaluation import Evaluation
-from nas.search import Until, open_study, search
 from nas.settings import Request, Settings
 from search_space.space import SearchSpace
 from studies.lock import only_driver
 from studies.pareto import Axis
 from studies.results import Result, Results
 from studies.rungs import Rung
-from studies.store import Store, open_store
+from studies.store import Store
 
 Run = Callable[..., tuple[int, str, str]]
+Bring = Callable[..., None]
 AXES = (
     Axis("accuracy", "fraction", maximize=True, log=False, reference=0.1),
     Axis("params", "parameters", maximize=False, log=True, reference=1e7),
@@ -49,28 +47,10 @@ def pretend(request: Request) -> Evaluation:
     return Evaluation(accuracy, 1.0, (), 1.0, 1e4, "here", {})
 
 
-def bring(store: Store, settings: Settings, trials: int) -> None:
-    study = open_study(store, "s", settings)
-    search(settings, store, study, Until(trials), InDriver(pretend), "", lambda _: None)
-
-
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def database(make_database: Callable[..., Path]) -> Path:
     """A study of 4 trials, s."""
-    path = tmp_path_factory.mktemp("study") / "a.db"
-    store = open_store(f"sqlite:///{path}", create=True)
-    bring(store, SETTINGS, 4)
-    store.close()
-    return path
-
-
-@pytest.fixture
-def studied(database: Path, tmp_path: Path) -> Iterator[Store]:
-    """That study in a.db."""
-    shutil.copy(database, tmp_path)
-    store = open_store(f"sqlite:///{tmp_path}/a.db")
-    yield store
-    store.close()
+    return make_database(SETTINGS, 4, pretend)
 
 
 class Terminal(Console):
@@ -159,7 +139,7 @@ def test_bad_input_is_one_line(
 
 
 def test_it_is_drawn_again_when_something_changed_until_nobody_runs_the_study(
-    studied: Store,
+    studied: Store, bring: Bring
 ) -> None:
     console = Terminal(force_terminal=True)
     lengths = []
@@ -169,7 +149,7 @@ def test_it_is_drawn_again_when_something_changed_until_nobody_runs_the_study(
         def sleep(_seconds: float) -> None:
             lengths.append(len(console.text()))
             if len(lengths) == 2:
-                bring(studied, SETTINGS, 6)
+                bring(studied, SETTINGS, 6, pretend)
             elif len(lengths) == 4:
                 driver.close()
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from nas.cluster.joined import Address, join, loopback
-from nas.cluster.pool import ClusterError
 from nas.cluster.preparation import Package, Supply, lacking, package
+from nas.cluster.workers import ClusterError
 from nas.datasets import Dataset, find, load
 from nas.evaluation import Evaluation, evaluate
 from nas.settings import Settings

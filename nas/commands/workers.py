@@ -1,4 +1,4 @@
-"""Where the evaluations of `nas run` come from: this machine, a cluster, or a recorded table."""
+"""The workers of `nas run`: of this machine, of a cluster, or simulated ones on a table."""
 
 import contextlib
 import sys
@@ -28,7 +28,7 @@ LEAST_MEMORY = 2**28
 """Bytes without which a worker could not even begin."""
 
 
-class Bench(NamedTuple):
+class Chosen(NamedTuple):
     """The workers of a study, and the directory of their images.
 
     ``check`` raises ValueError where they can't be had, before anything is written; ``words`` says
@@ -58,6 +58,7 @@ def check_options(asked: "Asked") -> None:
         "--data-dir": asked.data_dir,
         "--dataset": asked.dataset,
         "--cluster": asked.cluster,
+        "--replay": asked.replay,
     }
     excluded = {
         "--cluster": ("--workers", "--memory-limit"),
@@ -65,8 +66,7 @@ def check_options(asked: "Asked") -> None:
     }
     for option, others in excluded.items():
         for other in others:
-            main = asked.replay if option == "--replay" else asked.cluster
-            if main is not None and given[other] is not None:
+            if given[option] is not None and given[other] is not None:
                 raise ValueError(f"{option} and {other} exclude each other; give one of them")
     meant = {"--tls-ca": asked.tls_ca, "--tls-cert": asked.tls_cert, "--tls-key": asked.tls_key}
     for option, value in (meant | {"--insecure": asked.insecure or None}).items():
@@ -86,9 +86,9 @@ def address(asked: "Asked") -> "Address | None":
     return Address(asked.cluster, asked.tls_ca, asked.tls_cert, asked.tls_key, asked.insecure)
 
 
-def bench_of(
+def choose_workers(
     settings: Settings, store: Store, name: str, asked: "Asked", found: Found | None
-) -> tuple[Settings, Bench]:
+) -> tuple[Settings, Chosen]:
     """The settings with the data and the recipe of this machine, or of the table it replays."""
     if asked.replay is not None:
         return _replayed(settings, asked.replay, name, asked)
@@ -104,24 +104,24 @@ def bench_of(
     return settings, _local(settings, directory, asked)
 
 
-def _local(settings: Settings, directory: str, asked: "Asked") -> Bench:
+def _local(settings: Settings, directory: str, asked: "Asked") -> Chosen:
     from nas.cluster.local import check_places, default_workers, open_workers
     from nas.evaluation import evaluate
 
     if not settings.data:  # nothing is trained
-        return Bench(directory, lambda: open_workers(0, evaluate))
+        return Chosen(directory, lambda: open_workers(0, evaluate))
     share = asked.gpus_per_trial
     wanted = default_workers(share) if asked.workers is None else asked.workers
     memory = None if asked.memory_limit is None else count("memory limit", asked.memory_limit)
     workers = min(wanted, asked.trials)
-    return Bench(
+    return Chosen(
         directory,
-        lambda: open_workers(workers, evaluate, memory, share),
+        lambda: open_workers(workers, evaluate, memory),
         check=lambda: check_places(workers, share),
     )
 
 
-def _joined(settings: Settings, directory: str, cluster: "Address", asked: "Asked") -> Bench:
+def _joined(settings: Settings, directory: str, cluster: "Address", asked: "Asked") -> Chosen:
     from nas.cluster.joined import join
     from nas.cluster.preparation import Package, package
 
@@ -146,17 +146,19 @@ def _joined(settings: Settings, directory: str, cluster: "Address", asked: "Aske
         with workers():
             pass
 
-    return Bench(directory, workers, check=check)
+    return Chosen(directory, workers, check=check)
 
 
-def _replayed(settings: Settings, table: Path, name: str, asked: "Asked") -> tuple[Settings, Bench]:
+def _replayed(
+    settings: Settings, table: Path, name: str, asked: "Asked"
+) -> tuple[Settings, Chosen]:
     from nas.replay import open_replay
     from nas.simulated import Simulated
 
     replay, settings = open_replay(table, settings, asked.precision, name)
     workers = Simulated(SIMULATED if asked.workers is None else asked.workers, replay)
     words = [f"{b:,} images: {replay.quality[b].words()}" for b in settings.budgets]
-    return settings, Bench(
+    return settings, Chosen(
         "",
         lambda: contextlib.nullcontext(workers),
         lambda: (
