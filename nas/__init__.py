@@ -1,1 +1,30 @@
-"""How the space is searched: data, short runs, samplers, the driver, the command line."""
+"""How the space is searched: data, short runs, samplers, the driver, the command line.
+
+From Python, ``run_study(Settings(...))`` does what `nas run` does.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nas.running.study import StudyInterrupt, StudyResult, run_study
+    from nas.settings import Recipe, Settings
+    from search_space.space import SearchSpace
+
+__all__ = ["Recipe", "SearchSpace", "Settings", "StudyInterrupt", "StudyResult", "run_study"]
+
+_MODULES = {
+    "Recipe": "nas.settings",
+    "SearchSpace": "search_space.space",
+    "Settings": "nas.settings",
+    "StudyInterrupt": "nas.running.study",
+    "StudyResult": "nas.running.study",
+    "run_study": "nas.running.study",
+}
+"""Imported when they are asked for: `nas --help` needs none of them."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_MODULES[name]), name)

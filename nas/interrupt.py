@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
@@ -22,9 +23,12 @@ def stop_on_signals() -> Iterator[Callable[[], None]]:
     """Raise Stopped in the main thread at the first signal; the next has its default effect.
 
     Gives a function that raises Stopped again if it has got lost: Python swallows an exception
-    that comes up in a finalizer, and would print it with its traceback.
+    that comes up in a finalizer, and would print it with its traceback. In another thread than the
+    main one signals are left alone: Python allows no handler there.
     """
-
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
     asked = 0
 
     def check() -> None:

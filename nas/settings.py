@@ -1,5 +1,6 @@
 """Frozen dataclasses of a run's settings: the training recipe, and what a study is about."""
 
+import re
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
@@ -27,6 +28,8 @@ DEFAULT_ETA = 4.0
 LIMITS = ("params", "flops", "activation_bytes", "latency")
 """What a study may have a limit for, as ``max_params`` and so on; latency takes time, so last."""
 
+DEFAULT_STUDY = "inception"
+DEFAULT_STORAGE = "sqlite:///nas.db"
 TRIALS = (1, 1_000_000)
 MAX_SEED = 2**63 - 1
 
@@ -187,6 +190,16 @@ class Settings:
                 "recipe": Recipe(**data["recipe"]),
             }
         )
+
+
+def check_study_name(name: str) -> str:
+    """Return a name that can also begin the name of a file; ValueError on one that can't."""
+    if not re.fullmatch(r"[^\W_][\w.\- ]{0,99}", name):
+        raise ValueError(
+            f"study is {name!r}; give 1 to 100 letters, digits, '-', '_', '.' or spaces, "
+            "a letter or digit first"
+        )
+    return name
 
 
 def check_budgets(budgets: tuple[int, ...]) -> None:

@@ -47,6 +47,10 @@ class Axis:
     def __post_init__(self) -> None:
         _check_value(self, self.reference, "the reference")
 
+    def number(self, value: float) -> float:
+        """A value as programs read it: a count is a whole number."""
+        return int(value) if self.unit in ("parameters", "FLOPs", "bytes") else value
+
     def shown(self, value: float) -> str:
         """A value as a table shows it, whose heading says the unit."""
         if self.unit == "seconds":

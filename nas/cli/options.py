@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-DEFAULT_STORAGE = "sqlite:///nas.db"
-DEFAULT_STUDY = "inception"
+from nas.settings import DEFAULT_STORAGE as DEFAULT_STORAGE
+from nas.settings import DEFAULT_STUDY as DEFAULT_STUDY
 
 Storage = Annotated[str, typer.Option(help="Database of the studies, any SQLAlchemy URL.")]
 Study = Annotated[str, typer.Option(help="Name of the study.")]

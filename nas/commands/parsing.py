@@ -51,16 +51,6 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(","))
 
 
-def study_name(text: str) -> str:
-    """A name that is also the beginning of a file's name; ValueError on one that can't be."""
-    if not re.fullmatch(r"[^\W_][\w.\- ]{0,99}", text):
-        raise ValueError(
-            f"study is {text!r}; give 1 to 100 letters, digits, '-', '_', '.' or spaces, "
-            "a letter or digit first"
-        )
-    return text
-
-
 def read_space(path: Path | None) -> SearchSpace:
     """The space of a TOML file, or the default one; ValueError that names the file."""
     if path is None:

@@ -7,22 +7,24 @@ import shlex
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nas.commands import tables
-from nas.commands.parsing import budgets, count, duration, names, read_space, short_time, study_name
-from nas.commands.subjects import View, catalog_subject
-from nas.commands.workers import check_options, choose_workers
+from nas.commands.parsing import budgets, count, duration, names, read_space, short_time
 from nas.datasets import Found, find
-from nas.datasets.found import shown
 from nas.datasets.sources import full_name, source
 from nas.objectives import chosen
 from nas.promotion import PROMOTIONS
+from nas.running.study import StudyInterrupt, run_study
+from nas.running.workers import check_apart
 from nas.samplers import check_sampler
-from nas.settings import PRECISIONS, TRIALS, Settings, differences
-from search_space.checks import check_choice, check_range
-from search_space.limits import check_limits
+from nas.settings import Settings, check_study_name, differences
+from search_space.checks import check_choice
 from studies.results import Results, load_results
 from studies.store import Store, open_store
+
+if TYPE_CHECKING:
+    from nas.cluster.joined import Address
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def run_command(asked: Asked, quiet: bool, as_json: bool) -> None:
     Ends the process with 128 + the signal's number if a signal stopped it, with 1 if its trials
     kept failing.
     """
-    name = study_name(asked.study)
+    name = check_study_name(asked.study)
     with contextlib.closing(open_store(asked.storage, create=True)) as store:
         code = _run(asked, name, store, quiet, as_json)
     if code:
@@ -85,37 +87,66 @@ def _run(asked: Asked, name: str, store: Store, quiet: bool, as_json: bool) -> i
     """The code that the process ends with."""
     stored = _stored(store, name)
     settings = settings_of(asked, stored)
-    check_range("trials", asked.trials, *TRIALS)
-    check_options(asked)
-    check_choice("precision", asked.precision, ("auto", *PRECISIONS))
-    seconds = duration(asked.timeout) if asked.timeout else None
+    _check_options(asked)
+    timeout = duration(asked.timeout) if asked.timeout else None
+    memory = None if asked.memory_limit is None else count("memory limit", asked.memory_limit)
+    patience = duration(asked.cluster_timeout, "cluster timeout")
     settings, found = _on_images(settings, asked, stored)
-    limits = {limit: value for limit, value in settings.limits().items() if limit != "latency"}
-    check_limits(settings.space, settings.resolution, settings.channels, settings.classes, limits)
-    for start in settings.start_from:
-        View(settings.image, settings.classes).graph(catalog_subject(start))
-    settings, workers = choose_workers(settings, store, name, asked, found)
-    from nas.commands.drive import drive  # with all that searches and trains
-    from nas.search import FailingError, Until
-
-    until = Until(asked.trials, seconds, asked.max_failures)
-    stopped, failing = 0, ""
+    stopped, code = "", 0
     try:
-        stopped = drive(settings, store, name, until, workers, quiet)
-    except FailingError as error:
-        failing = f": {error}"
-    if workers.words is not None and not quiet:
-        print(workers.words(), file=sys.stderr)
+        run_study(
+            settings,
+            trials=asked.trials,
+            study=name,
+            storage=asked.storage,
+            timeout=timeout,
+            max_failures=asked.max_failures,
+            workers=asked.workers,
+            memory_limit=memory,
+            gpus_per_trial=asked.gpus_per_trial,
+            cluster=_address(asked),
+            cluster_timeout=patience,
+            replay=asked.replay,
+            images=found or asked.data_dir,
+            precision=asked.precision,
+            progress=not quiet,
+        )
+    except StudyInterrupt as interrupt:
+        stopped, code = "stopped", 128 + interrupt.number
+    except RuntimeError as error:
+        from nas.search import FailingError
+
+        if not isinstance(error, FailingError):
+            raise
+        stopped, code = f"stopped: {error}", 1
     results = load_results(store, name)
     _show(results, store, Path(f"{name}-pareto.html"), as_json)
-    if stopped or failing:
+    if stopped:
         kept = sum(results.states.get(state, 0) for state in ("complete", "pruned", "fail"))
         print(
-            f"stopped{failing}: {kept} of {asked.trials} trials are kept; the same command "
-            "continues",
+            f"{stopped}: {kept} of {asked.trials} trials are kept; the same command continues",
             file=sys.stderr,
         )
-    return 128 + stopped if stopped else int(bool(failing))
+    return code
+
+
+def _check_options(asked: Asked) -> None:
+    """ValueError where options exclude each other, or are of another one that isn't given."""
+    if asked.replay is not None:
+        check_apart("--replay", asked.replay, "--dataset", asked.dataset)
+    meant = {"--tls-ca": asked.tls_ca, "--tls-cert": asked.tls_cert, "--tls-key": asked.tls_key}
+    for option, value in (meant | {"--insecure": asked.insecure or None}).items():
+        if value is not None and asked.cluster is None:
+            raise ValueError(f"{option} is given without --cluster, which it is for; give both")
+
+
+def _address(asked: Asked) -> "Address | None":
+    """The cluster that was asked for. ValueError where there can't be such a one."""
+    if asked.cluster is None:
+        return None
+    from nas.cluster.joined import Address
+
+    return Address(asked.cluster, asked.tls_ca, asked.tls_cert, asked.tls_key, asked.insecure)
 
 
 def _stored(store: Store, name: str) -> Settings | None:
@@ -167,7 +198,7 @@ def settings_of(asked: Asked, stored: Settings | None = None) -> Settings:
 def _on_images(
     settings: Settings, asked: Asked, stored: Settings | None
 ) -> tuple[Settings, Found | None]:
-    """The settings with the channels and the classes of their images.
+    """The settings with the channels of their images.
 
     A folder is looked through for these, the others are fetched only once all else is checked.
     """
@@ -179,16 +210,10 @@ def _on_images(
         )
     known = source(settings.dataset)
     found = None if known.classes else find(settings.dataset, asked.data_dir)
-    if found and stored and stored.data not in ("", found.digest):
-        raise ValueError(
-            f"the images in {shown(found.directory)} have changed since study {asked.study!r} was "
-            f"begun ({stored.data} then, {found.digest} now); bring the original files back, or "
-            "give another --study"
-        )
     own = found or known
     if asked.channels is None and stored is None:
         settings = replace(settings, channels=own.channels)
-    return replace(settings, classes=len(own.classes)), found
+    return settings, found
 
 
 def _limit(option: str, text: str | None) -> int | None:

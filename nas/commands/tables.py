@@ -47,11 +47,10 @@ def front_json(results: Results) -> dict[str, Any]:
 
 def _result_json(axes: Sequence[Axis], result: Result) -> dict[str, Any]:
     known = {"params": result.params, "flops": result.flops}
-    values = dict(zip((axis.name for axis in axes), result.values, strict=True))
-    whole = {axis.name for axis in axes if axis.unit in ("parameters", "FLOPs", "bytes")}
+    values = zip(axes, result.values, strict=True)
     return {
         "trial": result.number,
-        "values": {n: int(value) if n in whole else value for n, value in values.items()},
+        "values": {axis.name: axis.number(value) for axis, value in values},
         **known,
         "key": result.key,
         "architecture": result.text,

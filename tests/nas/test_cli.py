@@ -12,9 +12,10 @@ import pytest
 from typer.testing import CliRunner
 
 from nas import cli
-from nas.commands.parsing import count, duration, study_name
+from nas.commands.parsing import count, duration
 from nas.objectives import OBJECTIVES
 from nas.samplers import SAMPLERS
+from nas.settings import check_study_name
 
 
 def refused(capsys: pytest.CaptureFixture[str], arguments: Sequence[str]) -> str:
@@ -240,4 +241,4 @@ def test_bad_counts(text: str) -> None:
 @pytest.mark.parametrize("name", ["", "a/b", "../a", ".a", "a\nb", "a" * 101, "-x", "a\x00"])
 def test_bad_study_names(name: str) -> None:
     with pytest.raises(ValueError, match="study is"):
-        study_name(name)
+        check_study_name(name)

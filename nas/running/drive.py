@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable
 
 from nas.cluster.workers import ClusterError
-from nas.commands.workers import Chosen
 from nas.interrupt import Stopped, stop_on_signals
 from nas.progress import shown
+from nas.running.workers import Chosen
 from nas.search import FailingError, Until, check_study, open_study, search
 from nas.settings import Settings
 from studies.connection import ConnectionLostError, Patience

@@ -1,0 +1,1 @@
+"""A run: a study brought to its trials, wherever its candidates are trained."""

@@ -1,0 +1,204 @@
+"""run_study(): what `nas run` does, from Python: a study brought to its trials, and its result."""
+
+import contextlib
+import multiprocessing
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.datasets import Found
+from nas.datasets.found import shown
+from nas.datasets.sources import source
+from nas.objectives import chosen
+from nas.running.workers import CLUSTER_SECONDS, Place, choose_workers
+from nas.samplers import check_sampler
+from nas.settings import DEFAULT_STORAGE, DEFAULT_STUDY, TRIALS, Settings, check_study_name
+from search_space.architecture import Candidate
+from search_space.catalog import entry
+from search_space.checks import check_range
+from search_space.limits import check_limits
+from search_space.shapes import AtResolution, check_runs
+from studies.results import Results, load_results
+from studies.store import Store, open_store
+
+if TYPE_CHECKING:
+    import optuna
+
+    from nas.cluster.joined import Address
+
+
+UNGUARDED = (
+    "a worker process imports the script that started it, which calls run_study again; put the "
+    'call below `if __name__ == "__main__":`, or give workers=0'
+)
+
+
+class StudyInterrupt(KeyboardInterrupt):
+    """A signal, ``number``, stopped the run of a study. All that had ended is kept."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by signal {number}")
+        self.number = number
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """What a study has found: its trials and their Pareto front, and the database that has all.
+
+    ``trials`` counts its trials by their state: complete, pruned (stopped early, or over a limit),
+    fail. ``hypervolume`` is that of the front against the study's reference point; more is better.
+    """
+
+    name: str
+    storage: str
+    results: Results
+
+    @property
+    def front(self) -> list[dict[str, Any]]:
+        """The Pareto front, cheapest first: a dictionary a member, for ``pandas.DataFrame``.
+
+        Of each its trial's number, its objectives (accuracy is 0..1), its parameters and FLOPs
+        (2 x multiply-adds), its key, and its architecture in words.
+        """
+        axes = self.results.axes
+        return [
+            {"trial": member.number}
+            | {a.name: a.number(value) for a, value in zip(axes, member.values, strict=True)}
+            | {"params": member.params, "flops": member.flops}
+            | {"key": member.key, "architecture": member.text}
+            for member in self.results.front()
+        ]
+
+    @property
+    def trials(self) -> dict[str, int]:
+        """How many trials are in which state."""
+        return dict(self.results.states)
+
+    @property
+    def hypervolume(self) -> float:
+        """Of the front, over accuracy and the logarithms of cost, against a fixed reference."""
+        return self.results.hypervolume()
+
+    @property
+    def study(self) -> "optuna.Study":
+        """The study as Optuna has it, read from the database anew."""
+        import optuna
+
+        return optuna.load_study(study_name=self.name, storage=open_store(self.storage).storage())
+
+    def candidate(self, trial: int) -> Candidate:
+        """The candidate of a completed trial; ValueError where there is no such trial."""
+        keys = {result.number: result.key for result in self.results.completed}
+        if trial not in keys:
+            raise ValueError(
+                f"trial is {trial}, but study {self.name!r} has no completed trial of that number; "
+                "give one of its front"
+            )
+        with contextlib.closing(open_store(self.storage)) as store:
+            return Candidate.from_json(store.candidate(keys[trial]))
+
+
+def run_study(
+    settings: Settings | None = None,
+    *,
+    trials: int = 200,
+    study: str = DEFAULT_STUDY,
+    storage: str = DEFAULT_STORAGE,
+    timeout: float | None = None,
+    max_failures: int = 20,
+    workers: int | None = None,
+    memory_limit: int | None = None,
+    gpus_per_trial: float | None = None,
+    cluster: "Address | None" = None,
+    cluster_timeout: float = CLUSTER_SECONDS,
+    replay: Path | None = None,
+    images: Found | Path | None = None,
+    precision: str = "auto",
+    progress: bool = True,
+) -> StudyResult:
+    """Bring a study to so many trials in all: make it, continue it, or read it if it has them.
+
+    A study that was killed is continued by the same call, under the same trial numbers. Parameters
+    are named as the options of `nas run`, which calls this, and mean the same.
+
+    settings: what the study is about; default `Settings()`. The digest and the classes of its
+        images, and the precision of its recipe, are filled in here.
+    study, storage: its name, and its database as an SQLAlchemy URL.
+    timeout: seconds after which no new trial is begun.
+    max_failures: evaluations that may fail in a row.
+    workers, memory_limit, gpus_per_trial, cluster, cluster_timeout, replay, images, precision: of
+        the place where it runs, `nas.running.workers.Place`.
+    progress: shown on standard error.
+
+    Workers are processes, so a script that calls this must be importable: begin it with
+    ``if __name__ == "__main__":``, or give ``workers=0``.
+
+    Raises ValueError where anything asked for can't be, before anything is written; its subclass
+    `studies.store.StoreError` where the storage fails; `nas.search.FailingError`, a RuntimeError,
+    where the trials do; StudyInterrupt, a KeyboardInterrupt, on Ctrl-C and SIGTERM. Whatever had
+    ended by then is kept.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        sys.exit(f"error: {UNGUARDED}")  # one line for each worker, instead of a traceback
+    place = Place(
+        workers, memory_limit, gpus_per_trial, cluster, cluster_timeout, replay, images, precision
+    )
+    check_study_name(study)
+    check_range("trials", trials, *TRIALS)
+    check_range("max failures", max_failures, 1, 10**9)
+    if timeout is not None:
+        check_range("timeout", timeout, 0, 1e9, integer=False)
+    settings = settings or Settings()
+    settings = replace(settings, objectives=chosen(settings.objectives))
+    check_sampler(settings.sampler, len(settings.objectives))
+    with contextlib.closing(open_store(storage, create=True)) as store:
+        settings = _possible(settings, store, study, place)
+        settings, workplace = choose_workers(settings, store, study, place, trials)
+        from nas.running.drive import drive  # with all that searches and trains
+        from nas.search import FailingError, Until
+
+        until = Until(trials, timeout, max_failures)
+        stopped, failing = 0, None
+        try:
+            stopped = drive(settings, store, study, until, workplace, quiet=not progress)
+        except FailingError as error:
+            failing = error
+        if workplace.words is not None and progress:
+            print(workplace.words(), file=sys.stderr)
+        if failing is not None:
+            raise failing
+        if stopped:
+            raise StudyInterrupt(stopped)
+        return StudyResult(study, storage, load_results(store, study))
+
+
+def _possible(settings: Settings, store: Store, name: str, place: Place) -> Settings:
+    """The settings with the classes of their images; ValueError where they can't be searched."""
+    if isinstance(place.images, Found) and place.images.name != settings.dataset:
+        raise ValueError(
+            f"images are of {place.images.name}, but the settings' dataset is {settings.dataset}; "
+            "give both the same"
+        )
+    known = source(settings.dataset)
+    own = known if known.classes else place.found(settings.dataset)
+    settings = replace(settings, classes=len(own.classes))
+    if isinstance(own, Found) and name in store.study_names():
+        before = store.study(name)["settings"]
+        if before.get("dataset") == own.name and before["data"] not in ("", own.digest):
+            raise ValueError(
+                f"the images in {shown(own.directory)} have changed since study {name!r} was "
+                f"begun ({before['data']} then, {own.digest} now); bring the original files back, "
+                "or give another --study"
+            )
+    limits = {limit: value for limit, value in settings.limits().items() if limit != "latency"}
+    check_limits(settings.space, settings.resolution, settings.channels, settings.classes, limits)
+    for start in settings.start_from:
+        check_runs(_start(start, settings), start, settings.image)
+    return settings
+
+
+def _start(name: str, settings: Settings) -> AtResolution:
+    """A network of the catalog for the settings' images, as a function of the resolution."""
+    graph = entry(name).graph
+    return lambda resolution: graph(resolution, settings.channels, settings.classes)
