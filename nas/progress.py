@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from studies.pareto import front_mask, hypervolume, losses, reference_point
-from studies.results import Results, result_of
+from studies.results import Result, Results, result_of
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -78,12 +80,20 @@ class Progress:
 
 
 class Tracker:
-    """Counts the trials of a run as they end, from what the study had before."""
+    """Counts the trials of a run as they end, from what the study had before.
+
+    The front is kept, so that a trial costs no more the more there were before it.
+    """
 
     def __init__(self, before: Results, total: int) -> None:
         self._axes, self._total = before.axes, total
         self._states = Counter(before.states)
-        self._values = {result.key: result.values for result in before.completed}
+        self._keys: set[str] = set()
+        self._front = losses([], self._axes)
+        self._volume: float | None = 0.0
+        self._best: float | None = None
+        for result in before.completed:
+            self._add(result)
         self._started = time.monotonic()
         self._ended = self._images = 0
         self._workers = ""
@@ -102,33 +112,40 @@ class Tracker:
         self._ended += 1
         self._states[trial.state.name.lower()] += 1
         if trial.state.name == "COMPLETE":
-            result = result_of(trial)
-            self._values.setdefault(result.key, result.values)
+            self._add(result_of(trial))
+
+    def _add(self, result: Result) -> None:
+        """Take a candidate that is new into the front, if it belongs there."""
+        if result.key in self._keys:
+            return
+        self._keys.add(result.key)
+        for axis, value in zip(self._axes, result.values, strict=True):
+            if axis.name == "accuracy":
+                self._best = value if self._best is None else max(self._best, value)
+        grown = np.vstack([self._front, losses([result.values], self._axes)])
+        mask = front_mask(grown)
+        if mask[-1]:
+            self._front, self._volume = grown[mask], None
 
     def progress(self) -> Progress:
         """The state now."""
-        minimised = losses(list(self._values.values()), self._axes)
         elapsed = time.monotonic() - self._started
         done, pruned, failed = (self._states[s] for s in ("complete", "pruned", "fail"))
         left = self._total - done - pruned - failed
-        index = [axis.name for axis in self._axes].index("accuracy") if self._trains() else None
+        if self._volume is None:
+            self._volume = hypervolume(self._front, reference_point(self._axes))
         return Progress(
             total=max(self._total, done + pruned + failed),
             done=done,
             pruned=pruned,
             failed=failed,
-            front=int(front_mask(minimised).sum()) if len(minimised) else 0,
-            hypervolume=hypervolume(minimised, reference_point(self._axes)),
-            best=max((v[index] for v in self._values.values()), default=None)
-            if index is not None
-            else None,
+            front=len(self._front),
+            hypervolume=self._volume,
+            best=self._best,
             images_per_second=self._images / elapsed if elapsed > 0 else 0.0,
             seconds_left=elapsed / self._ended * max(0, left) if self._ended else None,
             workers=self._workers,
         )
-
-    def _trains(self) -> bool:
-        return any(axis.name == "accuracy" for axis in self._axes)
 
 
 @contextmanager

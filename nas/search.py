@@ -98,7 +98,7 @@ def open_study(store: Store, name: str, settings: Settings) -> optuna.Study:
     with store.guard():
         study = optuna.create_study(
             study_name=name,
-            storage=store.storage(),
+            storage=store.driver_storage(),
             sampler=sampler,
             pruner=optuna.pruners.NopPruner(),
             directions=["maximize" if axis.maximize else "minimize" for axis in axes],
@@ -181,6 +181,7 @@ class _Run:
         while True:
             while len(self.awaited) < self.workers.slots and (trial := self._next_trial()):
                 self._begin(trial)
+            self.store.flush()
             if not self.awaited:
                 break
             outcome = self.workers.next(POLL_SECONDS)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import optuna
 
     from studies.earlier import Earlier
+    from studies.gathering import GatheringStorage
 
 IDENTITY = ("key", "recipe", "resolution", "channels", "budget", "seed", "data")
 
@@ -56,6 +57,7 @@ class Store:
         self.engine = sa.create_engine(self._opened, **engine_options(url))
         self._tune(self.engine)
         self._storage: optuna.storages.RDBStorage | None = None
+        self._gathering: GatheringStorage | None = None
 
     def _tune(self, engine: sa.Engine) -> None:
         def written(connection: sa.Connection) -> None:
@@ -194,6 +196,18 @@ class Store:
                 storage.engine.dispose()  # connections from before the tuning
             self._storage = storage
         return self._storage
+
+    def driver_storage(self) -> "GatheringStorage":
+        """Optuna's storage likewise, which gathers what is set of running trials until `flush`."""
+        from studies.gathering import GatheringStorage
+
+        self._gathering = GatheringStorage(self.storage())
+        return self._gathering
+
+    def flush(self) -> None:
+        """Write what the driver's storage has gathered."""
+        if self._gathering is not None:
+            self._gathering.flush()
 
     def _optuna_storage(self) -> "optuna.storages.RDBStorage":
         """Made again where another process was making its tables at the same time."""

@@ -17,6 +17,7 @@ from nas.settings import Recipe, Request, Settings
 from search_space.architecture import Candidate
 from search_space.cost import cost
 from search_space.space import SearchSpace
+from studies.gathering import GatheringStorage
 from studies.results import Results
 from studies.store import Store, StoreError, open_store
 
@@ -137,7 +138,7 @@ def test_a_study_stopped_in_the_middle_of_a_proposal_continues_likewise(
     settings = replace(tiny_settings, sampler=sampler)
     whole = open_store(f"sqlite:///{tmp_path / 'whole.db'}", create=True)
     bring(whole, settings, 44)
-    original = optuna.storages._CachedStorage.set_trial_param
+    original = GatheringStorage.set_trial_param
     stopped = open_store(f"sqlite:///{tmp_path / 'stopped.db'}", create=True)
     bring(stopped, settings, 19)
     each = len(trials_of(whole)[0].params)
@@ -151,10 +152,10 @@ def test_a_study_stopped_in_the_middle_of_a_proposal_continues_likewise(
             original(self, *arguments)
 
         stopped = open_store(str(stopped.url), create=True)
-        monkeypatch.setattr(optuna.storages._CachedStorage, "set_trial_param", set_some)
+        monkeypatch.setattr(GatheringStorage, "set_trial_param", set_some)
         with pytest.raises(Power):
             bring(stopped, settings, 44)
-    monkeypatch.setattr(optuna.storages._CachedStorage, "set_trial_param", original)
+    monkeypatch.setattr(GatheringStorage, "set_trial_param", original)
     bring(stopped, settings, 44)
     assert facts(trials_of(stopped)) == facts(trials_of(whole))
 

@@ -1,0 +1,146 @@
+"""Optuna's storage for a driver says the same as Optuna's own, at every moment, in one write."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import optuna
+import pytest
+import sqlalchemy as sa
+from optuna.distributions import CategoricalDistribution
+from optuna.trial import TrialState
+
+from studies.gathering import GatheringStorage
+from studies.store import Store, open_store
+
+CHOICES = CategoricalDistribution(("a", "b", "c"))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return open_store(f"sqlite:///{tmp_path}/a.db", create=True)
+
+
+def study_on(store: Store) -> tuple[optuna.Study, GatheringStorage]:
+    storage = store.driver_storage()
+    study = optuna.create_study(
+        study_name="s", storage=storage, directions=["maximize", "minimize"], load_if_exists=True
+    )
+    return study, storage
+
+
+def written(store: Store) -> list[optuna.trial.FrozenTrial]:
+    """The trials as another process sees them."""
+    return optuna.load_study(study_name="s", storage=str(store.url)).trials
+
+
+def fill(trial: optuna.Trial) -> None:
+    assert [trial.suggest_categorical(f"p{n}", "abc") for n in range(5)]
+    for value in range(3):
+        trial.set_user_attr("again", value)
+    trial.set_user_attr("'; DROP TABLE trials; --", {"ünïcode": [None, "</script>"]})
+
+
+@pytest.fixture
+def writes(store: Store) -> Callable[[], int]:
+    """Transactions that have written since it was last asked."""
+    engine, writing, count = store.storage().engine, [False], [0]
+
+    def executed(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        writing[0] |= statement.startswith(("INSERT", "UPDATE", "DELETE"))
+
+    def committed(_connection: sa.Connection) -> None:
+        count[0] += writing[0]
+        writing[0] = False
+
+    sa.event.listen(engine, "after_cursor_execute", executed)
+    sa.event.listen(engine, "commit", committed)
+
+    def since() -> int:
+        before, count[0] = count[0], 0
+        return before
+
+    return since
+
+
+def test_a_trial_is_one_transaction(store: Store, writes: Callable[[], int]) -> None:
+    study, _ = study_on(store)
+    trial = study.ask()
+    writes()
+    fill(trial)
+    assert writes() == 0
+    assert written(store)[0].params == {}
+    store.flush()
+    assert writes() == 1
+    (seen,) = written(store)
+    assert list(seen.params) == [f"p{n}" for n in range(5)]
+    assert seen.user_attrs == {
+        "again": 2,
+        "'; DROP TABLE trials; --": {"ünïcode": [None, "</script>"]},
+    }
+    store.flush()
+    assert writes() == 0
+
+
+def test_it_is_what_optunas_own_storage_would_have(store: Store, tmp_path: Path) -> None:
+    own = optuna.create_study(
+        study_name="s", storage=f"sqlite:///{tmp_path}/own.db", directions=["maximize", "minimize"]
+    )
+    study, _ = study_on(store)
+    for one in (own, study):
+        one.sampler = optuna.samplers.RandomSampler(seed=1)
+        for number in range(4):
+            trial = one.ask()
+            fill(trial)
+            one.tell(trial, [number, 1.0], TrialState.COMPLETE)
+        one.ask().set_user_attr("left", True)
+    store.flush()
+    for ours, theirs in zip(written(store), own.trials, strict=True):
+        assert (ours.number, ours.state, ours.values) == (
+            theirs.number,
+            theirs.state,
+            theirs.values,
+        )
+        assert (ours.params, ours.distributions) == (theirs.params, theirs.distributions)
+        assert ours.user_attrs == theirs.user_attrs
+
+
+def test_whoever_asks_sees_what_is_gathered(store: Store) -> None:
+    study, storage = study_on(store)
+    trial = study.ask()
+    fill(trial)
+    assert storage.get_trial(trial._trial_id).user_attrs["again"] == 2
+    trial.set_user_attr("again", 3)
+    assert study.get_trials()[0].user_attrs["again"] == 3
+    trial.set_user_attr("again", 4)
+    study.tell(trial, [1.0, 2.0])
+    assert written(store)[0].user_attrs["again"] == 4
+
+
+def test_what_cannot_be_written_stays_gathered(store: Store) -> None:
+    study, storage = study_on(store)
+    trial = study.ask()
+    fill(trial)
+    with store.storage().engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE trial_params RENAME TO away"))
+    with pytest.raises(sa.exc.OperationalError):
+        storage.flush()
+    with store.storage().engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE away RENAME TO trial_params"))
+    storage.flush()
+    (seen,) = written(store)
+    assert len(seen.params) == 5
+    assert seen.user_attrs["again"] == 2
+
+
+def test_a_killed_drivers_trial_is_set_again(store: Store) -> None:
+    """By the next one, whose storage knows nothing of what the first had gathered."""
+    study, _ = study_on(store)
+    fill(study.ask())
+    again, storage = study_on(store)
+    (left,) = again.get_trials()
+    assert left.params == {}
+    storage.set_trial_param(left._trial_id, "p0", 1.0, CHOICES)
+    storage.set_trial_user_attr(left._trial_id, "again", 7)
+    storage.set_trial_state_values(left._trial_id, TrialState.PRUNED)
+    (seen,) = written(store)
+    assert (seen.params, seen.user_attrs, seen.state.name) == ({"p0": "b"}, {"again": 7}, "PRUNED")
