@@ -127,10 +127,8 @@ def test_worker_of_other_versions_is_refused_by_name(cluster: Any, eventually: A
 def test_cluster_that_goes_away_is_waited_for(
     cluster: Any, eventually: Any, tiny_settings: Settings
 ) -> None:
-    candidate = tiny_settings.space.sample(lambda name, options: options[0], 8)
-    request = replace(tiny_settings, data=dataset().digest, budgets=(200_000,)).request(
-        candidate, "", 0
-    )
+    settings = replace(tiny_settings, data=dataset().digest, budgets=(200_000,))
+    request = settings.request(first(settings), "", 0)
     cluster.work()
     port = int(cluster.url.rpartition(":")[2])
     with join(cluster.address, images, 60) as pool:
@@ -145,6 +143,50 @@ def test_cluster_that_goes_away_is_waited_for(
         outcome = eventually(lambda: pool.next(0.5), 120)
         assert isinstance(outcome.result, Evaluation)
         assert not outcome.lost
+
+
+@pytest.mark.slow
+def test_two_drivers_share_a_cluster(cluster: Any, tiny_settings: Settings) -> None:
+    """Each has its own images there, and hears of its own evaluations alone."""
+    cluster.work()
+    cluster.work()
+    settings = replace(tiny_settings, data=dataset().digest)
+    ways = [settings, replace(settings, seed=1)]
+    requests = [way.request(first(way), find("fashion-mnist").directory, 0) for way in ways]
+    with join(cluster.address, images, 60) as one, join(cluster.address, images, 60) as other:
+        for pool, request in zip((one, other), requests, strict=True):
+            pool.submit(request)
+        for pool, request in zip((one, other), requests, strict=True):
+            outcome = pool.next(60)
+            assert outcome is not None
+            assert outcome.request == request
+            assert isinstance(outcome.result, Evaluation)
+            assert outcome.result.accuracy == evaluate(request).accuracy
+            assert pool.next(0.5) is None
+
+
+@pytest.mark.slow
+def test_worker_that_leaves_in_order_is_not_to_blame(
+    cluster: Any, eventually: Any, tiny_settings: Settings
+) -> None:
+    """As SLURM ends one whose time is over: by SIGTERM to its nanny."""
+    leaving = cluster.work()
+    settings = replace(tiny_settings, data=dataset().digest, budgets=(100_000,))
+    with join(cluster.address, images, 60) as pool:
+        pool.submit(settings.request(first(settings), "", 0))
+        assert pool.next(1.0) is None
+        cluster.work()
+        eventually(lambda: pool.next(0.1) is None and pool.slots == 2)
+        os.kill(leaving.pid, signal.SIGTERM)
+        outcome = eventually(lambda: pool.next(0.5), 120)
+        assert isinstance(outcome.result, Evaluation)
+        assert not outcome.lost
+        assert pool.slots == 1
+
+
+def first(settings: Settings) -> Candidate:
+    """Of the space, with the first choice of each dimension."""
+    return settings.space.sample(lambda name, options: options[0], 8)
 
 
 def test_client_without_the_certificate_is_refused(cluster: Any, certificates: Make) -> None:
