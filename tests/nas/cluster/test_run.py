@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from nas.datasets import find
@@ -20,6 +21,9 @@ from nas.evaluation import evaluate
 from nas.settings import Settings
 from search_space.architecture import Candidate
 from studies.store import open_store
+
+STARTING = 8.0
+"""Seconds that a worker may take to import what it needs."""
 
 
 class Running:
@@ -72,6 +76,14 @@ def workers_of(process: "subprocess.Popen[str]") -> list[int]:
         if int(fields[3]) == process.pid and b"spawn_main" in words and fields[0] != "Z":
             found.append(int(path.parent.name))
     return found
+
+
+def age(pid: int) -> float:
+    """Seconds since a process began; 0 where it has ended."""
+    try:
+        return time.time() - psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return 0.0
 
 
 def _trials(path: Path) -> int:
@@ -161,8 +173,10 @@ def test_workers_killed_at_random_cost_no_trial(
     killed = 0
     while process.poll() is None and killed < kills:
         time.sleep(chance.uniform(0.5, 4))
-        if len(workers := workers_of(process)) == 2:
-            os.kill(chance.choice(workers), signal.SIGKILL)
+        # Most of them at work; one in ten at any moment, such as while it starts.
+        grown = [pid for pid in workers_of(process) if age(pid) > STARTING or not killed % 10]
+        if grown:
+            os.kill(chance.choice(grown), signal.SIGKILL)
             killed += 1
     _, err = process.communicate()
     assert process.returncode == 0, err
@@ -174,7 +188,7 @@ def test_workers_killed_at_random_cost_no_trial(
         if trial.state.name == "FAIL":
             assert trial.user_attrs["failure"].count("killed by signal 9 (SIGKILL)") == 2
     lost = [how for trial in found for how in trial.user_attrs.get("lost_workers", ())]
-    assert kills // 4 <= len(lost) <= kills  # a worker may have been idle, or still starting
+    assert kills // 2 <= len(lost) <= kills  # a worker may have been idle, or still starting
     assert all("killed by signal 9 (SIGKILL)" in how for how in lost)
     shown = subprocess.run(
         [nas, "studies", "--json"], cwd=tmp_path, capture_output=True, text=True, check=True
