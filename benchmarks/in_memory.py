@@ -16,6 +16,9 @@ class InMemory:
     def guard(self) -> Iterator[None]:
         yield
 
+    def flush(self) -> None:
+        pass
+
     def add_candidate(self, *candidate: Any) -> None:
         pass
 
