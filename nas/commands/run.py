@@ -17,7 +17,6 @@ from nas.objectives import chosen
 from nas.promotion import PROMOTIONS
 from nas.running.study import StudyInterrupt, run_study
 from nas.running.workers import check_apart
-from nas.samplers import check_sampler
 from nas.settings import Settings, check_study_name, differences
 from search_space.checks import check_choice
 from studies.results import Results, load_results
@@ -165,7 +164,6 @@ def settings_of(asked: Asked, stored: Settings | None = None) -> Settings:
     timed = "latency" in objectives or asked.max_latency is not None
     before = stored or Settings(sampler="tpe" if timed else Settings.sampler)
     sampler = before.sampler if asked.sampler is None else asked.sampler
-    check_sampler(sampler, len(objectives))
     promotion = before.promotion if asked.promotion is None else asked.promotion
     check_choice("promotion", promotion, PROMOTIONS)
     eta = before.eta if asked.eta is None else asked.eta

@@ -147,7 +147,7 @@ def test_cluster_that_goes_away_is_waited_for(
 
 @pytest.mark.slow
 def test_two_drivers_share_a_cluster(cluster: Any, tiny_settings: Settings) -> None:
-    """Each has its own images there, and hears of its own evaluations alone."""
+    """Each hears of its own evaluations alone."""
     cluster.work()
     cluster.work()
     settings = replace(tiny_settings, data=dataset().digest)
