@@ -14,7 +14,7 @@ import optuna
 import pytest
 
 from nas.cluster.workers import InDriver
-from nas.commands import run as command
+from nas.running import drive
 from nas.evaluation import evaluate
 from nas.search import Until, open_study, search
 from nas.settings import Recipe, Settings
@@ -25,7 +25,8 @@ from studies.store import StoreError, open_store
 Run = Callable[..., tuple[int, str, str]]
 FREE = ["--objectives", "params,flops", "--sampler", "random", "--precision", "float32"]
 """Trials that need no training."""
-TRIALS = 15
+TRIALS = 60
+"""Enough that the run is still going when a test that saw its first trials acts."""
 SMALL = ["run", "--resolution", "12", "--seed", str(2**63 - 1), "--space"]
 
 
@@ -145,7 +146,7 @@ def test_a_server_that_stays_away_ends_the_run_and_the_same_command_continues(
     whole: list[Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(command, "OUTAGE_SECONDS", 1.0)
+    monkeypatch.setattr(drive, "OUTAGE_SECONDS", 1.0)
     stopped = server.new()
     options = [*SMALL, str(tiny_toml), *FREE, "--trials", str(TRIALS), "--quiet", "--storage"]
 
@@ -183,12 +184,13 @@ def test_connections_cut_at_random_lose_and_double_nothing(
         nonlocal cuts
         while begun(cut) < 3:
             time.sleep(0.02)
-        while cuts < min(60, trials // 3) and not done.wait(0.7):
+        while not done.is_set() and cuts < min(60, trials // 4):
             server.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
             )
             cuts += 1
+            done.wait(0.3)
 
     thread = threading.Thread(target=cutting)
     thread.start()
