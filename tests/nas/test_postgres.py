@@ -14,8 +14,8 @@ import optuna
 import pytest
 
 from nas.cluster.workers import InDriver
-from nas.running import drive
 from nas.evaluation import evaluate
+from nas.running import drive
 from nas.search import Until, open_study, search
 from nas.settings import Recipe, Settings
 from search_space.space import SearchSpace
