@@ -1,52 +1,86 @@
-"""Optuna's storage for a driver: what it sets of running trials is gathered, written at once."""
+"""Optuna's storage for a study's one driver: what it sets is gathered, and never read again."""
 
+import copy
 import json
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.storages import RDBStorage, _CachedStorage
+from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState
 
-PARAMS = sa.table(
-    "trial_params", *map(sa.column, ("trial_id", "param_name", "param_value", "distribution_json"))
-)
-ATTRIBUTES = sa.table("trial_user_attributes", *map(sa.column, ("trial_id", "key", "value_json")))
-"""Optuna's tables, as much of them as is written here."""
+TABLES = models.BaseModel.metadata.tables
+TRIALS, PARAMS, VALUES = TABLES["trials"], TABLES["trial_params"], TABLES["trial_values"]
+USER, SYSTEM = TABLES["trial_user_attributes"], TABLES["trial_system_attributes"]
 
 
 class GatheringStorage(_CachedStorage):
-    """Optuna's own cached storage, but for parameters and attributes of running trials.
+    """Optuna's own cached storage, for the driver that holds the study's lock.
 
-    Optuna gives each a transaction of its own, of which a trial of ours would have 40. Here they
-    are kept until ``flush``, or until anything is asked that would show them: then they are written
-    in the order in which they were set. What a process had not written when it was killed is lost
-    with it; whoever continues its trials sets them again.
+    Optuna gives each parameter and attribute a transaction of its own, of which a trial of ours
+    would have 40. Here they are kept until ``flush``, or until the trial ends, and written all
+    together, in the order in which they were set. What a process had not written when it was
+    killed is lost with it; whoever continues its trials sets them again.
+
+    Optuna reads all running trials whenever a new one is asked for, as another process might have
+    set something of them. A driver's trials are its own: they are read once, and remembered. Trials
+    that another process adds to the study (``Study.enqueue_trial``) are seen.
     """
 
     def __init__(self, backend: RDBStorage) -> None:
         super().__init__(backend)
         self._engine = backend.engine
+        self._newest: dict[int, int] = {}
+        self._forget()
+
+    def _forget(self) -> None:
         self._params: list[dict[str, Any]] = []
-        self._attributes: dict[tuple[int, str], str] = {}
+        self._attributes: dict[sa.Table, dict[tuple[int, str], str]] = {USER: {}, SYSTEM: {}}
+        self._replaced: dict[sa.Table, set[tuple[int, str]]] = {USER: set(), SYSTEM: set()}
 
     def flush(self) -> None:
         """Write what is gathered, all or nothing; it stays gathered where that fails."""
-        if not self._params and not self._attributes:
+        self._write()
+
+    def _write(self, *more: Callable[[sa.Connection], object]) -> None:
+        """What is gathered and ``more``, in one transaction."""
+        if not self._params and not any(self._attributes.values()) and not more:
             return
         with self._engine.begin() as connection:
             if self._params:
                 connection.execute(sa.insert(PARAMS), self._params)
-            for trial, key in self._attributes:
-                same = (ATTRIBUTES.c.trial_id == trial) & (ATTRIBUTES.c.key == key)
-                connection.execute(sa.delete(ATTRIBUTES).where(same))
-            if self._attributes:
+            for table, gathered in self._attributes.items():
                 rows = [
                     {"trial_id": trial, "key": key, "value_json": value}
-                    for (trial, key), value in self._attributes.items()
+                    for (trial, key), value in gathered.items()
                 ]
-                connection.execute(sa.insert(ATTRIBUTES), rows)
-        self._params, self._attributes = [], {}
+                if earlier := self._replaced[table]:
+                    same = (
+                        table.c.trial_id == sa.bindparam("of"),
+                        table.c.key == sa.bindparam("k"),
+                    )
+                    connection.execute(
+                        sa.delete(table).where(*same), [{"of": of, "k": key} for of, key in earlier]
+                    )
+                if rows:
+                    connection.execute(sa.insert(table), rows)
+            for write in more:
+                write(connection)
+        self._forget()
+
+    def _remembered(self, trial_id: int) -> FrozenTrial | None:
+        place = self._trial_id_to_study_id_and_number.get(trial_id)
+        return self._studies[place[0]].trials[place[1]] if place else None
+
+    def _running(self, trial_id: int) -> FrozenTrial:
+        """The trial, to be changed; Optuna's error where it has ended or isn't there."""
+        trial = self._remembered(trial_id) or self.get_trial(trial_id)
+        self.check_trial_is_updatable(trial_id, trial.state)
+        return trial
 
     def set_trial_param(
         self,
@@ -56,6 +90,7 @@ class GatheringStorage(_CachedStorage):
         distribution: BaseDistribution,
     ) -> None:
         """Gathered."""
+        trial = self._running(trial_id)
         self._params.append(
             {
                 "trial_id": trial_id,
@@ -64,22 +99,86 @@ class GatheringStorage(_CachedStorage):
                 "distribution_json": distribution_to_json(distribution),
             }
         )
+        trial.params[param_name] = distribution.to_external_repr(param_value_internal)
+        trial.distributions[param_name] = distribution
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
         """Gathered."""
-        self._attributes[trial_id, key] = json.dumps(value)
+        self._set_attribute(USER, self._running(trial_id).user_attrs, trial_id, key, value)
 
-    def set_trial_state_values(self, trial_id: int, state: TrialState, values: Any = None) -> bool:
-        """After what is gathered: Optuna allows no change to a trial that has ended."""
-        self.flush()
-        return super().set_trial_state_values(trial_id, state, values)
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """Gathered."""
+        self._set_attribute(SYSTEM, self._running(trial_id).system_attrs, trial_id, key, value)
+
+    def _set_attribute(
+        self, table: sa.Table, known: dict[str, Any], trial_id: int, key: str, value: Any
+    ) -> None:
+        written = self._attributes[table][trial_id, key] = json.dumps(value)
+        if key in known:
+            self._replaced[table].add((trial_id, key))
+        known[key] = json.loads(written)
+
+    def set_trial_state_values(
+        self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
+    ) -> bool:
+        """A trial's end, together with all that is gathered: it can't be changed any more."""
+        before = self._remembered(trial_id)
+        if before is None or before.state != TrialState.RUNNING or not state.is_finished():
+            self.flush()
+            done = super().set_trial_state_values(trial_id, state, values)
+            if before is not None:
+                self._replace(self._backend.get_trial(trial_id))
+            return done
+        after = _copied(before)
+        after.state, after.datetime_complete = state, (now := datetime.now())
+        if values is not None:
+            after.values = list(values)
+
+        def write(connection: sa.Connection) -> None:
+            ended = {"state": state, "datetime_complete": now.astimezone(UTC).replace(tzinfo=None)}
+            still = (TRIALS.c.trial_id == trial_id) & (TRIALS.c.state == TrialState.RUNNING)
+            if connection.execute(sa.update(TRIALS).where(still).values(ended)).rowcount != 1:
+                self.check_trial_is_updatable(trial_id, self._backend.get_trial(trial_id).state)
+            for objective, value in enumerate(values or ()):
+                number, kind = models.TrialValueModel.value_to_stored_repr(value)
+                row = {"trial_id": trial_id, "objective": objective}
+                connection.execute(sa.insert(VALUES), {**row, "value": number, "value_type": kind})
+
+        self._write(write)
+        self._replace(after)
+        return True
+
+    def _replace(self, trial: FrozenTrial) -> None:
+        study, number = self._trial_id_to_study_id_and_number[trial._trial_id]
+        self._studies[study].trials[number] = trial
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
         """With what is gathered."""
-        self.flush()
-        return super().get_trial(trial_id)
+        trial = self._remembered(trial_id)
+        if trial is None:
+            return super().get_trial(trial_id)
+        return trial if trial.state.is_finished() else _copied(trial)
 
-    def get_all_trials(self, *given: Any, **options: Any) -> list[FrozenTrial]:
-        """With what is gathered."""
-        self.flush()
-        return super().get_all_trials(*given, **options)
+    def _read_trials_from_remote_storage(self, study_id: int) -> None:
+        """Those that aren't known yet."""
+        if study_id not in self._newest:
+            super()._read_trials_from_remote_storage(study_id)
+            known = (trial._trial_id for trial in self._studies[study_id].trials.values())
+            self._newest[study_id] = max(known, default=-1)
+            return
+        newer = (TRIALS.c.study_id == study_id) & (TRIALS.c.trial_id > self._newest[study_id])
+        with self._engine.connect() as connection:
+            found = connection.scalars(sa.select(TRIALS.c.trial_id).where(newer)).all()
+        unknown = set(found) - self._trial_id_to_study_id_and_number.keys()
+        if unknown:
+            trials = self._backend._get_trials(study_id, None, unknown, sys.maxsize)
+            self._add_trials_to_cache(study_id, trials)
+        self._newest[study_id] = max(found, default=self._newest[study_id])
+
+
+def _copied(trial: FrozenTrial) -> FrozenTrial:
+    """To be changed, or given away, while the other stays as it is."""
+    other = copy.copy(trial)
+    other.params, other.distributions = dict(trial.params), dict(trial.distributions)
+    other.user_attrs, other.system_attrs = dict(trial.user_attrs), dict(trial.system_attrs)
+    return other

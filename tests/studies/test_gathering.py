@@ -1,4 +1,4 @@
-"""Optuna's storage for a driver says the same as Optuna's own, at every moment, in one write."""
+"""Optuna's storage for a driver says what Optuna's own would, at every moment, in one write."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -102,6 +102,78 @@ def test_it_is_what_optunas_own_storage_would_have(store: Store, tmp_path: Path)
         )
         assert (ours.params, ours.distributions) == (theirs.params, theirs.distributions)
         assert ours.user_attrs == theirs.user_attrs
+
+
+def test_what_is_remembered_is_what_was_written(store: Store) -> None:
+    study, storage = study_on(store)
+    for end in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, None):
+        trial = study.ask()
+        fill(trial)
+        trial.set_constraint("params", 3.5)
+        trial.set_user_attr("tuple", (1, "2"))
+        if end is not None:
+            study.tell(trial, [float("inf"), -0.5] if end == TrialState.COMPLETE else None, end)
+    store.flush()
+    assert study.get_trials() == written(store)
+    assert [storage.get_trial(trial._trial_id) for trial in written(store)] == written(store)
+
+
+def test_a_trial_that_has_ended_cannot_be_changed(store: Store) -> None:
+    study, storage = study_on(store)
+    trial = study.ask()
+    seen = study.get_trials(deepcopy=False)
+    study.tell(trial, [1.0, 2.0])
+    assert seen[0].state == TrialState.RUNNING
+    with pytest.raises(optuna.exceptions.UpdateFinishedTrialError):
+        storage.set_trial_user_attr(trial._trial_id, "late", 1)
+    with pytest.raises(optuna.exceptions.UpdateFinishedTrialError):
+        storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)
+    ended_elsewhere = study.ask()._trial_id
+    store.storage().set_trial_state_values(ended_elsewhere, TrialState.FAIL)
+    with pytest.raises(optuna.exceptions.UpdateFinishedTrialError):
+        storage.set_trial_state_values(ended_elsewhere, TrialState.PRUNED)
+
+
+def test_what_is_given_away_is_not_changed_later(store: Store) -> None:
+    study, storage = study_on(store)
+    trial = study.ask()
+    before = storage.get_trial(trial._trial_id)
+    before.user_attrs["mine"] = 1
+    fill(trial)
+    assert (before.user_attrs, before.params) == ({"mine": 1}, {})
+    assert "mine" not in storage.get_trial(trial._trial_id).user_attrs
+
+
+def test_trials_that_another_process_enqueues_come_next(store: Store) -> None:
+    study, _ = study_on(store)
+    first = study.ask()
+    other = optuna.load_study(study_name="s", storage=str(store.url))
+    other.enqueue_trial({"p0": "c"})
+    optuna.create_study(study_name="t", storage=str(store.url)).enqueue_trial({"p0": "a"})
+    second, third = study.ask(), study.ask()
+    assert second.suggest_categorical("p0", "abc") == "c"
+    assert [trial.number for trial in (first, second, third)] == [0, 1, 2]
+    study.tell(second, [1.0, 2.0])
+    states = [trial.state.name for trial in written(store)]
+    assert states == ["RUNNING", "COMPLETE", "RUNNING"]
+
+
+def test_a_new_trial_costs_the_same_however_many_run(store: Store) -> None:
+    study, _ = study_on(store)
+    statements: list[str] = []
+    engine = store.storage().engine
+
+    def executed(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        statements.append(statement)
+
+    sa.event.listen(engine, "after_cursor_execute", executed)
+    counts = []
+    for _ in range(20):
+        statements.clear()
+        study.ask()
+        counts.append(len(statements))
+        assert not any("trial_params" in statement for statement in statements[1:]), statements
+    assert len(set(counts[1:])) == 1
 
 
 def test_whoever_asks_sees_what_is_gathered(store: Store) -> None:
