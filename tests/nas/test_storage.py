@@ -167,7 +167,7 @@ while True:
     except KeyError:  # no such study yet
         pass
     print(seen, flush=True)
-    time.sleep(0.2)
+    time.sleep(0.05)
 """
 
 
@@ -183,13 +183,13 @@ def test_a_dashboard_may_read_throughout_a_run(run: Run) -> None:
     )
     assert reader.stdout
     assert int(reader.stdout.readline()) == 1
-    assert run(*where, "--trials", "25")[0] == 0
+    assert run(*where, "--trials", "150")[0] == 0
     time.sleep(0.5)
     assert reader.poll() is None
     reader.terminate()
     out, err = reader.communicate()
     seen = [int(number) for number in out.split()]
-    assert seen[-1] == 25
+    assert seen[-1] == 150
     assert len(set(seen)) > 2, "the run was over before it was read"
     assert err == ""
 
