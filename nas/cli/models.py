@@ -81,6 +81,10 @@ def train(
             help="Mirror images at random. [default: where left and right mean nothing]",
         ),
     ] = None,
+    logger: Annotated[
+        str | None,
+        typer.Option(help="Log the curve for tensorboard or mlflow, or as csv."),
+    ] = None,
     quiet: Annotated[bool, typer.Option(help="No progress.")] = False,
     as_json: Json = False,
 ) -> int:
@@ -108,6 +112,7 @@ def train(
         time_limit=time_limit,
         precision=precision,
         flip=flip,
+        logger=logger,
     )
     return train_command(asked, quiet=quiet or as_json, as_json=as_json)
 

@@ -14,6 +14,7 @@ from nas.datasets import Dataset, Found, Images, find, load, load_test
 from nas.datasets.sources import source
 from nas.full_training import record
 from nas.full_training.job import EPOCHS, FullRecipe, Job
+from nas.full_training.loggers import LOGGERS, CurveLog, check_logger
 from nas.model import Description, load_model
 from nas.settings import DATASET, PRECISIONS
 from search_space.checks import check_choice, check_range
@@ -44,6 +45,7 @@ class Asked:
     time_limit: str | None
     precision: str
     flip: bool | None
+    logger: str | None
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,8 @@ def train_command(asked: Asked, quiet: bool, as_json: bool) -> int:
     check_choice("precision", asked.precision, ("auto", *PRECISIONS))
     if asked.epochs is not None:
         check_range("epochs", asked.epochs, *EPOCHS)
+    if asked.logger is not None:
+        check_logger(asked.logger)
     tasks = [_task(subject, asked, seconds) for subject in _subjects(asked)]
     failures: dict[Path, str] = {}
     with ExitStack() as claims:
@@ -111,10 +115,10 @@ def train_command(asked: Asked, quiet: bool, as_json: bool) -> int:
                 for place, task in enumerate(open_tasks, start=1):
                     if asked.front and not quiet:
                         print(f"{place}/{len(open_tasks)}: {task.directory}", file=sys.stderr)
-                    failures |= _failing(_train, task, asked.front, quiet, check)
+                    failures |= _failing(_train, task, asked, quiet, check)
                 for task in open_tasks:
                     if task.directory not in failures:
-                        failures |= _failing(_test, task, asked.front)
+                        failures |= _failing(_test, task, asked)
         except Stopped as stopped:
             kept = any(record.read_job(task.directory) for task in tasks)
             what = "every finished epoch is kept; the same command continues"
@@ -284,23 +288,31 @@ def _timed(
 
 
 def _failing(
-    step: Callable[..., None], task: Task, front: bool, *arguments: Any
+    step: Callable[..., None], task: Task, asked: Asked, *arguments: Any
 ) -> dict[Path, str]:
     """Do a step of a task; why it failed, if it did, by directory. A front goes on all the same."""
     from nas.training import DivergedError
 
     try:
-        step(task, *arguments)
+        step(task, asked.logger, *arguments)
     except DivergedError as diverged:
         return {task.directory: f"{diverged}; give another --seed, and another --out"}
     except ValueError as error:
-        if not front:
+        if not asked.front:
             raise
         return {task.directory: str(error)}
     return {}
 
 
-def _train(task: Task, quiet: bool, check: Callable[[], None]) -> None:
+def _log(task: Task, logger: str | None) -> CurveLog | None:
+    """Where the curve is to be followed, if that is asked for."""
+    if logger is None:
+        return None
+    name = task.subject.name
+    return CurveLog(logger, task.directory, name, task.job, len(task.found.classes))
+
+
+def _train(task: Task, logger: str | None, quiet: bool, check: Callable[[], None]) -> None:
     """Train the task's network, where that isn't done."""
     from nas.full_training.fit import fit, trained
     from nas.model import FILE, save_model
@@ -309,12 +321,15 @@ def _train(task: Task, quiet: bool, check: Callable[[], None]) -> None:
     if (task.directory / FILE).exists():
         return
     description = task.description()
+    log = _log(task, logger)
+    if logger is not None and not quiet:
+        print(f"curve: {LOGGERS[logger].look(task.directory)}", file=sys.stderr)
     with shown(quiet) as report:
-        fit(task.job, description, task.dataset(), task.directory, report, check)
+        fit(task.job, description, task.dataset(), task.directory, report, check, log)
     save_model(trained(task.directory, task.job, description)[0], task.directory)
 
 
-def _test(task: Task) -> None:
+def _test(task: Task, logger: str | None) -> None:
     """Measure the trained network, on test images too, and keep its card."""
     from nas.full_training.card import card_json, card_words
     from nas.full_training.fit import trained
@@ -330,4 +345,6 @@ def _test(task: Task) -> None:
     figure = curves_figure([CurvePoint(e.number, e.loss, e.accuracy, e.validation) for e in curve])
     heading = f"{task.subject.name}: {test.accuracy:.2%} of {test.images:,} test images"
     words = [f"{card['architecture']}.", f"{card['params']:,} parameters, {card['flops']:,} FLOPs."]
+    if log := _log(task, logger):
+        log.end(curve, test.accuracy)
     record.write_card(task.directory, card, card_words(card), page_html(heading, [figure], words))

@@ -16,6 +16,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from nas.datasets import Dataset, Images, order
 from nas.files import replace_file
 from nas.full_training.job import Job
+from nas.full_training.loggers import CurveLog
 from nas.full_training.module import Epoch, FullRun
 from nas.full_training.progress import TrainingProgress
 from nas.full_training.record import CHECKPOINT
@@ -88,11 +89,17 @@ def prepared(job: Job) -> Iterator[None]:
         yield
 
 
-def run_of(job: Job, description: Description, train: Images, held_out: Images | None) -> FullRun:
+def run_of(
+    job: Job,
+    description: Description,
+    train: Images,
+    held_out: Images | None,
+    log: CurveLog | None = None,
+) -> FullRun:
     """The job with a new network, initialized from torch's random state."""
     network = build(job.candidate.architecture, job.channels, len(description.classes))
     initialize(network)
-    return FullRun(network, job, description, train, held_out)
+    return FullRun(network, job, description, train, held_out, log)
 
 
 def trainer_of(run: FullRun, callbacks: list[Callback], **more: Any) -> pl.Trainer:
@@ -113,7 +120,8 @@ def trainer_of(run: FullRun, callbacks: list[Callback], **more: Any) -> pl.Train
         reload_dataloaders_every_n_epochs=1,
         check_val_every_n_epoch=-(-job.epochs // VALIDATIONS),
         num_sanity_val_steps=0,
-        logger=False,
+        logger=False if run.log_of_curve is None else run.log_of_curve.logger,
+        log_every_n_steps=1,
         enable_progress_bar=False,
         enable_model_summary=False,
         inference_mode=False,
@@ -129,6 +137,7 @@ def fit(
     directory: Path,
     report: Report,
     check: Callable[[], None],
+    log: CurveLog | None = None,
 ) -> None:
     """Train to the end, with a checkpoint in ``directory`` after each epoch, the last one too.
 
@@ -141,7 +150,7 @@ def fit(
         read_checkpoint(directory, job)
     with prepared(job), quiet():
         held_out = dataset.validation if job.validate else None
-        run = run_of(job, description, training_images(job, dataset), held_out)
+        run = run_of(job, description, training_images(job, dataset), held_out, log)
         keep = ModelCheckpoint(
             directory, there.stem, save_on_train_epoch_end=True, enable_version_counter=False
         )

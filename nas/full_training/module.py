@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from nas.datasets import Batches, Images, order
 from nas.full_training.augmentation import augment
 from nas.full_training.job import Job
+from nas.full_training.loggers import CurveLog
 from nas.model import Description, normalized
 from nas.seeds import derive
 from nas.training import DivergedError, has_batch_norm, smoothed
@@ -46,10 +47,11 @@ class FullRun(pl.LightningModule):
         description: Description,
         train: Images,
         validation: Images | None,
+        log: CurveLog | None = None,
     ) -> None:
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
-        self.job, self.description = job, description
+        self.job, self.description, self.log_of_curve = job, description, log
         self.images, self.held_out = train, validation
         self.auxiliary = [part for part in network.modules() if isinstance(part, Auxiliary)]
         self.shift = round(job.recipe.shift * job.resolution)
@@ -75,6 +77,11 @@ class FullRun(pl.LightningModule):
         if self.held_out is None:
             return []
         return Batches(self.held_out, torch.arange(len(self.held_out)), 500)
+
+    def on_train_start(self) -> None:
+        """The logger hears what was before an interruption."""
+        if self.log_of_curve is not None:
+            self.log_of_curve.before(self.curve)
 
     def on_train_epoch_start(self) -> None:
         """Dropout's stream begins anew, so that an epoch doesn't depend on those before it."""
@@ -130,6 +137,8 @@ class FullRun(pl.LightningModule):
         self.curve.append(
             Epoch(number, round(loss, 4), round(accuracy, 4), round(rate, 6), seconds, validation)
         )
+        if self.log_of_curve is not None:
+            self.log_of_curve.epoch(self.curve[-1])
 
     def on_save_checkpoint(self, checkpoint: dict[str, object]) -> None:
         """The job and the curve are kept beside the weights."""
