@@ -27,8 +27,6 @@ PACKAGES = (
 )
 """On whose versions the bits of a study depend: of its evaluations, and of what it proposes."""
 
-Evaluate = Callable[[Request], "Evaluation"]
-
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -48,6 +46,9 @@ class Evaluation:
     host: str
     versions: dict[str, str]
     failure: str | None = None
+
+
+Evaluate = Callable[[Request], Evaluation]
 
 
 def evaluate(request: Request, dataset: "Dataset | None" = None) -> Evaluation:

@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from search_space.space import SearchSpace
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+PAGES = sorted((ROOT / "docs").glob("*.md"))
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 DIRECTORIES = ("search_space", "nas", "studies", "tests", "benchmarks")
 COMMANDS = get_command(cli.app).commands  # type: ignore[attr-defined]
@@ -41,7 +44,8 @@ def test_options_that_are_documented_exist() -> None:
     parameters = [p for command in COMMANDS.values() for p in command.params]
     known = {option for p in parameters for option in (*p.opts, *p.secondary_opts)}
     known |= {"--help", "--port"}
-    said = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", README))
+    ours = "".join(page.read_text() for page in PAGES if page.stem != "cluster")  # of Dask too
+    said = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", README + ours))
     assert said - {"--check"} <= known
 
 
@@ -62,12 +66,23 @@ def test_both_commands_make_the_environment_themselves() -> None:
     assert "nas run --trials 200 --resolution 28" in first
 
 
+def test_the_api_can_be_read(tmp_path: Path) -> None:
+    """Every module of every package, without a warning."""
+    command = [sys.executable, "docs/api.py", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "run_study" in (tmp_path / "nas.html").read_text()
+    modules = {path.relative_to(ROOT).with_suffix("") for path in ROOT.glob("nas/**/*.py")}
+    pages = {path.relative_to(tmp_path).with_suffix("") for path in tmp_path.rglob("*.html")}
+    assert {module for module in modules if module.name != "__init__"} <= pages
+
+
 def test_the_slow_tests_have_their_command() -> None:
     assert "pytest -n 2 -m slow" in CONTRIBUTING
 
 
-def test_the_readmes_space_is_one() -> None:
-    (text,) = blocks(README, "toml")
+def test_the_guides_space_is_one() -> None:
+    (text,) = blocks((ROOT / "docs" / "space.md").read_text(), "toml")
     assert SearchSpace.from_toml(text).choices("stage1.width") == (16, 32)
 
 

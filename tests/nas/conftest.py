@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image, ImageDraw
 from torch import nn
 
 from nas import cli
@@ -27,6 +28,9 @@ from studies.store import Store, open_store
 TWINS = ("ms-ehvi", "nsga3")
 """Samplers that differ from another one in a detail: tests of every sampler are slow for these."""
 
+MODES = ("RGB", "RGBA", "L", "P", "LA", "CMYK")
+"""Colour modes of drawn images."""
+
 Run = Callable[..., tuple[int, str, str]]
 Bring = Callable[..., None]
 MakeModel = Callable[..., Model]
@@ -38,6 +42,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         parameters = getattr(getattr(item, "callspec", None), "params", {})
         if parameters.get("sampler") in TWINS:
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="session")
+def shapes() -> Callable[..., Path]:
+    """Draws a folder of images."""
+
+    def shapes(root: Path, each: int = 18) -> Path:
+        """Circles, squares and triangles in mixed sizes and colour modes."""
+        for label, name in enumerate(("circle", "square", "tri angle")):
+            (root / name).mkdir(parents=True)
+            for number in range(each):
+                width, height = 24 + 3 * number, 60 - number
+                image = Image.new("RGB", (width, height), (230, 220 - number, 210))
+                draw = ImageDraw.Draw(image)
+                x, y, r = width / 2, height / 2, 0.35 * min(width, height)
+                box = (x - r, y - r, x + r, y + r)
+                fill = (20, 60, 2 * number)
+                if label == 2:
+                    draw.polygon([(x - r, y + r), (x + r, y + r), (x, y - r)], fill)
+                else:
+                    (draw.ellipse, draw.rectangle)[label](box, fill)
+                mode = MODES[number % len(MODES)]
+                ending = "jpg" if mode == "CMYK" else "png"
+                image.convert(mode).save(root / name / f"{number} é.{ending}")
+        return root
+
+    return shapes
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
-SECTION = README.split("### From a search to a network in use\n")[1].split("\n### ")[0]
+SECTION = README.split("## From a search to a network in use\n")[1].split("\n## ")[0]
 
 
 def test_every_line_works(nas_in: Callable[..., tuple[int, str, str]], tiny_toml: Path) -> None:

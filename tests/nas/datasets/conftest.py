@@ -13,42 +13,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
 from scipy.io import savemat
 
 from nas.datasets import DATASETS, cache
 
 Array = np.ndarray[Any, np.dtype[np.uint8]]
 Publish = Callable[[str, Path], tuple[Array, Array, Array, Array]]
-
-MODES = ("RGB", "RGBA", "L", "P", "LA", "CMYK")
-
-
-@pytest.fixture(scope="session")
-def shapes() -> Callable[..., Path]:
-    """Draws a folder of images."""
-
-    def shapes(root: Path, each: int = 18) -> Path:
-        """Circles, squares and triangles in mixed sizes and colour modes."""
-        for label, name in enumerate(("circle", "square", "tri angle")):
-            (root / name).mkdir(parents=True)
-            for number in range(each):
-                width, height = 24 + 3 * number, 60 - number
-                image = Image.new("RGB", (width, height), (230, 220 - number, 210))
-                draw = ImageDraw.Draw(image)
-                x, y, r = width / 2, height / 2, 0.35 * min(width, height)
-                box = (x - r, y - r, x + r, y + r)
-                fill = (20, 60, 2 * number)
-                if label == 2:
-                    draw.polygon([(x - r, y + r), (x + r, y + r), (x, y - r)], fill)
-                else:
-                    (draw.ellipse, draw.rectangle)[label](box, fill)
-                mode = MODES[number % len(MODES)]
-                ending = "jpg" if mode == "CMYK" else "png"
-                image.convert(mode).save(root / name / f"{number} é.{ending}")
-        return root
-
-    return shapes
 
 
 @pytest.fixture
