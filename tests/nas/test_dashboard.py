@@ -231,5 +231,6 @@ def test_the_dashboard_in_a_browser(address: tuple[str, int], studied: Store, br
     links = "[...document.querySelectorAll('a[href]')].map(a => a.getAttribute('href'))"
     assert not [link for link in browser.value(links) if "javascript" in link or "www.g" in link]
     assert browser.value("window.hacked") is None
+    assert browser.errors == []
     outside = [one for one in browser.requests if not one.startswith(f"http://127.0.0.1:{port}/")]
     assert [one for one in outside if not one.startswith(("data:", "blob:"))] == []

@@ -1,6 +1,7 @@
 """Tests of the report in a browser: drawn, clicked, sorted; quiet, and nothing leaves the page."""
 
 from collections.abc import Callable, Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,8 @@ def test_the_arrow_keys_step_through_the_front(opened: Any) -> None:
     opened.press("Home")
     first = opened.value(CHOSEN)
     assert f"Trial {opened.value(FIRST)}," in first
-    assert opened.value("document.getElementById('detail-drawing').alt").startswith("Drawing of")
+    drawing = "document.getElementById('detail-drawing')"
+    opened.until(f"{drawing}.hidden || {drawing}.alt.startsWith('Drawing of')")
     opened.press("ArrowRight")
     assert opened.value(CHOSEN) != first
     opened.press("ArrowLeft")
@@ -128,3 +130,38 @@ def test_nothing_hostile_is_interpreted(browser: Any, hostile: Content, tmp_path
     browser.value("document.getElementById('effects-figure').scrollIntoView()")
     browser.until("document.getElementById('effects-figure').textContent.includes('<script>')")
     assert browser.errors == []
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """The accessibility rules of axe-core, as a script."""
+    package = pytest.importorskip("axe_playwright_python", reason="pip install -e '.[test]'")
+    return (files(package) / "axe.min.js").read_text()
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_screen_reader_finds_its_way(
+    browser: Any, page: Path, axe: str, scheme: str, width: int
+) -> None:
+    """Images have text, tables have headers, text has contrast: axe-core's rules, all of them."""
+    feature = {"name": "prefers-color-scheme", "value": scheme}
+    browser.send("Emulation.setEmulatedMedia", features=[feature])
+    browser.open(page, width=width)
+    for figure in browser.value("[...document.querySelectorAll('figure .plot')].map(p => p.id)"):
+        browser.value(f"document.getElementById('{figure}').scrollIntoView()")
+        browser.until(f"'drawn' in document.getElementById('{figure}').dataset")
+    rows = browser.value("document.querySelectorAll('table.sorts tbody tr').length")
+    for row in range(1, rows + 1):  # not all of them have a drawing
+        browser.click(f"table.sorts tbody tr:nth-child({row}) button")
+        if not browser.value("document.getElementById('detail-drawing').hidden"):
+            break
+    browser.value(f"{axe}; 0")
+    found = browser.value("axe.run(document).then(r => [r.passes.map(p => p.id), r.violations])")
+    passed, violations = found
+    assert [
+        (one["id"], [(node["html"], node["failureSummary"]) for node in one["nodes"]])
+        for one in violations
+    ] == []
+    assert {"color-contrast", "td-headers-attr", "image-alt", "button-name"} <= set(passed)
+    browser.send("Emulation.setEmulatedMedia", features=[])
