@@ -57,3 +57,10 @@ def stop_on_signals() -> Iterator[Callable[[], None]]:
         sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def until_stopped() -> Iterator[None]:
+    """What is inside was to go on until somebody stops it: a signal is its end, in order."""
+    with contextlib.suppress(KeyboardInterrupt, Stopped), stop_on_signals():
+        yield

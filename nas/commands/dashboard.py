@@ -10,6 +10,7 @@ from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
+from nas.interrupt import until_stopped
 from nas.settings import Settings
 from search_space.architecture import Candidate
 from search_space.checks import check_range
@@ -45,10 +46,10 @@ class _Quiet(WSGIRequestHandler):
 
 
 def serve(store: Store, study: str, port: int) -> None:
-    """Serve a study on this machine until Ctrl-C; ValueError where that can't be done."""
+    """Serve a study on this machine until a signal; ValueError where that can't be done."""
     server, url = open_server(store, study, port)
     print(f"Optuna Dashboard: {url} (Ctrl-C ends it)", file=sys.stderr)
-    with server, contextlib.suppress(KeyboardInterrupt):
+    with server, until_stopped():
         server.serve_forever()
 
 

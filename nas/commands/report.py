@@ -10,6 +10,7 @@ from typing import Any
 from nas.choices import FACTORS, choices
 from nas.commands.tables import write_text
 from nas.files import check_file, replace_file
+from nas.interrupt import until_stopped
 from nas.references import MEASURED, PUBLISHED, SHORT_RUNS
 from nas.settings import Settings
 from search_space.architecture import Candidate
@@ -51,14 +52,14 @@ def write_front(store: Store, study: str, path: Path) -> None:
 def watch_report(
     store: Store, study: str, path: Path, sleep: Callable[[float], None] = time.sleep
 ) -> None:
-    """Write the report again whenever the study has changed, until nobody runs it, or Ctrl-C.
+    """Write the report again whenever the study has changed, until nobody runs it, or a signal.
 
     Browsers that have it open load it anew; readers see whole pages only. ValueError as above.
     """
     store.study(study)
     check_file("--out", path)
     seen: tuple[Any, ...] | None = None
-    try:
+    with until_stopped():
         while (holder := find_holder(store, study)) is not None and holder.runs():
             now = mark(store, study)
             if now != seen:
@@ -68,8 +69,6 @@ def watch_report(
                     print(f"report: {path}, renewed while {study} runs", file=sys.stderr)
                 seen = now
             sleep(WATCH_SECONDS)
-    except KeyboardInterrupt:
-        pass
     # The last one no longer loads itself anew.
     replace_file(path, report_html(collect(store, study)).encode("utf-8", "replace"))
 

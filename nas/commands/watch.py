@@ -1,6 +1,5 @@
 """The command `nas watch`: a study while it runs, in a second terminal."""
 
-import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nas.commands.tables import new_table
+from nas.interrupt import until_stopped
 from nas.settings import Settings
 from studies.lock import BEAT_SECONDS, Holder, find_holder
 from studies.pareto import Axis
@@ -47,14 +47,14 @@ def watch(
     console: Console | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Show a study, on a terminal until nobody runs it or Ctrl-C; StoreError if it isn't there.
+    """Show a study, on a terminal until nobody runs it or a signal; StoreError if it isn't there.
 
     What was shown last stays on the terminal.
     """
     budgets = Settings.from_json(store.study(study)["settings"]).budgets
     console = console or Console()
     seen = look(store, study, budgets)
-    with contextlib.suppress(KeyboardInterrupt):
+    with until_stopped():
         if console.is_terminal and seen.driver is not None:
             seen = _follow(store, study, budgets, seen, console, sleep)
     console.print(page(seen, console.width, ascii_only=console.options.ascii_only))

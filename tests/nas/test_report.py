@@ -4,6 +4,7 @@ import csv
 import importlib.util
 import json
 import re
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -153,9 +154,12 @@ def test_a_watched_page_follows_the_study_until_nobody_runs_it(
     assert 'http-equiv="refresh"' not in page.read_text()
 
 
-def test_ctrl_c_ends_the_watching_in_order(studied: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_watching_in_order(
+    studied: Store, tmp_path: Path, number: signal.Signals
+) -> None:
     def sleep(_seconds: float) -> None:
-        raise KeyboardInterrupt
+        signal.raise_signal(number)
 
     with only_driver(studied, "s"):
         watch_report(studied, "s", tmp_path / "live.html", sleep)

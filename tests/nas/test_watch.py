@@ -1,6 +1,7 @@
 """Tests of `nas watch`: what it shows, when it draws again, and how it ends."""
 
 import io
+import signal
 import sqlite3
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -164,11 +165,12 @@ def test_it_is_drawn_again_when_something_changed_until_nobody_runs_the_study(
     assert "trials: 6 completed" in left
 
 
-def test_ctrl_c_leaves_what_was_shown(studied: Store) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_what_was_shown(studied: Store, number: signal.Signals) -> None:
     console = Terminal(force_terminal=True)
 
     def sleep(_seconds: float) -> None:
-        raise KeyboardInterrupt
+        signal.raise_signal(number)
 
     with only_driver(studied, "s"):
         watch(studied, "s", console, sleep)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from nas.cluster import joined
 from nas.cluster.joined import Address, join, loopback
 from nas.cluster.preparation import Package, Supply, lacking, package
 from nas.cluster.workers import ClusterError
@@ -195,7 +196,8 @@ def test_client_without_the_certificate_is_refused(cluster: Any, certificates: M
         pass
 
 
-def test_nobody_there(tmp_path: Path) -> None:
+def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joined, "CONNECT_SECONDS", 1.0)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"tcp://127.0.0.1:{taken.getsockname()[1]}"

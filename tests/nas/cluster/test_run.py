@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
+from nas.cluster import joined
 from nas.datasets import find
 from nas.evaluation import evaluate
 from nas.settings import Settings
@@ -236,8 +237,13 @@ def test_driver_with_two_workers_killed_a_hundred_times(
     ],
 )
 def test_options_that_cannot_be(
-    nas_in: Any, tmp_path: Path, options: list[str], words: str
+    nas_in: Any,
+    tmp_path: Path,
+    options: list[str],
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(joined, "CONNECT_SECONDS", 1.0)
     code, _, err = nas_in("run", "--trials", "2", *options)
     assert code == 2
     assert words in err
