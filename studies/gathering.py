@@ -46,9 +46,9 @@ class GatheringStorage(_CachedStorage):
         """Write what is gathered, all or nothing; it stays gathered where that fails."""
         self._write()
 
-    def _write(self, *more: Callable[[sa.Connection], object]) -> None:
-        """What is gathered and ``more``, in one transaction."""
-        if not self._params and not any(self._attributes.values()) and not more:
+    def _write(self, then: Callable[[sa.Connection], None] | None = None) -> None:
+        """What is gathered, and ``then`` more, in one transaction."""
+        if not self._params and not any(self._attributes.values()) and then is None:
             return
         with self._engine.begin() as connection:
             if self._params:
@@ -68,8 +68,8 @@ class GatheringStorage(_CachedStorage):
                     )
                 if rows:
                     connection.execute(sa.insert(table), rows)
-            for write in more:
-                write(connection)
+            if then is not None:
+                then(connection)
         self._forget()
 
     def _remembered(self, trial_id: int) -> FrozenTrial | None:
@@ -156,6 +156,7 @@ class GatheringStorage(_CachedStorage):
         """With what is gathered."""
         trial = self._remembered(trial_id)
         if trial is None:
+            self.flush()
             return super().get_trial(trial_id)
         return trial if trial.state.is_finished() else _copied(trial)
 

@@ -9,8 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nas.files import replace_file
 from nas.full_training.job import Job
-from nas.training import quiet
 from search_space.checks import check_choice
 from search_space.cost import cost
 from search_space.words import describe
@@ -28,13 +28,12 @@ DATABASE = "mlflow.db"
 
 
 class LoggerKind(NamedTuple):
-    """A logger's words for the help text, the package it needs, and how to make and look at it.
+    """The package that a logger needs, and how to make it and look at it.
 
     ``make`` takes the model's directory and the training's name. One that is ``whole`` has nothing
     from before it was made, so all of the curve is logged again.
     """
 
-    words: str
     package: str | None
     make: "Callable[[Path, str], Logger]"
     look: Callable[[Path], str]
@@ -68,7 +67,7 @@ def _mlflow(directory: Path, name: str) -> "Logger":
         MlflowClient(uri).update_run(known, status="RUNNING")
     logger = MLFlowLogger(EXPERIMENT, name, uri, run_id=known)
     assert logger.run_id
-    file.write_text(logger.run_id + "\n", encoding="utf-8")
+    replace_file(file, logger.run_id.encode())
     return logger
 
 
@@ -78,19 +77,16 @@ def _tracking() -> str:
 
 LOGGERS = {
     "tensorboard": LoggerKind(
-        "TensorBoard's files",
         "tensorboard",
         _tensorboard,
         lambda directory: f"tensorboard --logdir {directory / 'tensorboard'}",
     ),
     "mlflow": LoggerKind(
-        "a run in MLflow, at MLFLOW_TRACKING_URI or in mlflow.db",
         "mlflow",
         _mlflow,
         lambda _: f"mlflow ui --backend-store-uri {_tracking()}",
     ),
     "csv": LoggerKind(
-        "a table",
         None,
         _csv,
         lambda directory: str(directory / "csv" / "metrics.csv"),
@@ -151,6 +147,8 @@ class CurveLog:
 
     @contextlib.contextmanager
     def _failing(self) -> Iterator[None]:
+        from nas.training import quiet
+
         try:
             with quiet():
                 yield

@@ -188,6 +188,14 @@ def test_whoever_asks_sees_what_is_gathered(store: Store) -> None:
     assert written(store)[0].user_attrs["again"] == 4
 
 
+def test_a_trial_that_was_never_read_is_shown_with_what_is_gathered(store: Store) -> None:
+    study, _ = study_on(store)
+    number = study.ask()._trial_id
+    storage = store.driver_storage()
+    storage.set_trial_user_attr(number, "late", 1)
+    assert storage.get_trial(number).user_attrs == {"late": 1}
+
+
 def test_what_cannot_be_written_stays_gathered(store: Store) -> None:
     study, storage = study_on(store)
     trial = study.ask()
