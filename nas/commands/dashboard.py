@@ -47,10 +47,11 @@ class _Quiet(WSGIRequestHandler):
 
 def serve(store: Store, study: str, port: int) -> None:
     """Serve a study on this machine until a signal; ValueError where that can't be done."""
-    server, url = open_server(store, study, port)
-    print(f"Optuna Dashboard: {url} (Ctrl-C ends it)", file=sys.stderr)
-    with server, until_stopped():
-        server.serve_forever()
+    with until_stopped():  # whoever reads the address may stop it at once
+        server, url = open_server(store, study, port)
+        with server:
+            print(f"Optuna Dashboard: {url} (Ctrl-C ends it)", file=sys.stderr)
+            server.serve_forever()
 
 
 def open_server(store: Store, study: str, port: int) -> tuple[Server, str]:

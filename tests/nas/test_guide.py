@@ -1,7 +1,6 @@
 """The guide in docs/: every command and script of its pages, in order, with small budgets."""
 
 import itertools
-import os
 import re
 import shlex
 import shutil
@@ -56,12 +55,18 @@ def served(*arguments: str) -> tuple[int, str, str]:
     """`nas dashboard` in a process of its own until it says where it is."""
     program = Path(sys.executable).with_name("nas")
     command = [program, "dashboard", *arguments, "--port", "0"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert process.stdout
-    said = process.stdout.readline()
-    os.kill(process.pid, signal.SIGINT)
-    rest, _ = process.communicate(timeout=60)
-    return (0 if "http://127.0.0.1:" in said else 1), said, said + rest
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout
+        try:
+            said = process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            rest, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert "http://127.0.0.1:" in said
+    return process.returncode, said, said + rest
 
 
 def tried(line: str, small: Run) -> None:
