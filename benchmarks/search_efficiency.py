@@ -45,6 +45,7 @@ CODE = (
     "nas/promotion.py",
     "nas/replay.py",
     "nas/samplers.py",
+    "nas/uniform.py",
 )
 """What results are of; they are recorded anew where it has changed."""
 

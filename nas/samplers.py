@@ -41,9 +41,9 @@ class Sampler(NamedTuple):
 
 
 def _random(seed: int, _settings: "Settings", _earlier: "Sequence[Earlier]") -> "BaseSampler":
-    from optuna.samplers import RandomSampler
+    from nas.uniform import Uniform
 
-    return RandomSampler(seed=seed)
+    return Uniform(seed)
 
 
 def _tpe(seed: int, _settings: "Settings", _earlier: "Sequence[Earlier]") -> "BaseSampler":
@@ -96,7 +96,7 @@ def _ms_ehvi(seed: int, settings: "Settings", earlier: "Sequence[Earlier]") -> "
 
 
 SAMPLERS: dict[str, Sampler] = {
-    "random": Sampler("uniform over each dimension's choices", _random),
+    "random": Sampler("uniform over each dimension's choices", _random, pure=True),
     "tpe": Sampler("tree-structured Parzen estimator, multivariate and grouped", _tpe),
     "nsga2": Sampler("genetic, crowding distance", _nsga2),
     "nsga3": Sampler("genetic, reference points", _nsga3),

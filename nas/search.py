@@ -4,6 +4,7 @@ Every trial moves through the same steps whether it is new, resumed, over a limi
 with one worker, a study killed anywhere and continued is the study that was never killed.
 """
 
+import gc
 import logging
 import time
 import warnings
@@ -127,8 +128,12 @@ def search(
     ``directory`` is where the images lie; ``check`` is called often and may raise, to stop.
     StoreError where the storage fails, FailingError where trials do.
     """
-    with store.guard():
-        return _Run(settings, store, study, until, workers, directory, report).loop(check)
+    gc.freeze()  # what is imported: to look through all of it again and again takes long
+    try:
+        with store.guard():
+            return _Run(settings, store, study, until, workers, directory, report).loop(check)
+    finally:
+        gc.unfreeze()
 
 
 @dataclass
@@ -214,8 +219,7 @@ class _Run:
         text = describe(candidate)
         self.store.add_candidate(candidate.key, candidate.to_json(), text)
         known = known_of(total)
-        attributes = {"architecture": text, "key": candidate.key, **known}
-        for name, value in attributes.items():
+        for name, value in {"architecture": text, "key": candidate.key, **known}.items():
             trial.set_user_attr(name, value)
         limits = settings.limits()
         free = {name: limit for name, limit in limits.items() if name in known}
@@ -308,18 +312,19 @@ class _Run:
 
     def _ended(self, outcome: Outcome) -> None:
         request, result, lost = outcome
-        if isinstance(result, Evaluation):
-            self.store.add_evaluation(request.identity(), asdict(result))
+        evaluation = asdict(result) if isinstance(result, Evaluation) else None
+        if evaluation is not None:
+            self.store.add_evaluation(request.identity(), evaluation)
             self.tracker.trained(request.budget)
         waiting = self.awaited.pop(request)
         if lost:  # over what the first of them asked for
             known = waiting[0].trial.user_attrs.get("lost_workers", [])
             waiting[0].trial.set_user_attr("lost_workers", [*known, *lost])
         for begun in waiting:
-            if isinstance(result, Evaluation):
-                self._evaluated(begun, asdict(result))
+            if evaluation is not None:
+                self._evaluated(begun, evaluation)
             else:
-                self._fail(begun.trial, result)
+                self._fail(begun.trial, str(result))
         failure = result.failure if isinstance(result, Evaluation) else result
         self.failures = self.failures + 1 if failure else 0
         if self.failures and self.failures == self.until.failures:

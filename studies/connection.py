@@ -5,10 +5,12 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import exc
+
+T = TypeVar("T")
 
 BUSY_SECONDS = 60
 """How long a connection waits for another one's lock before it gives up."""
@@ -17,6 +19,9 @@ CONNECT_SECONDS = 10
 """How long a server may take to answer at all."""
 
 RETRY_SECONDS = 1.0
+
+TRIES = 3
+"""Of what may be done again where a connection broke."""
 
 KEPT = "everything finished before is kept: mend that and run the same command again"
 DAMAGED = "the file is damaged: restore a copy of it, or give another --storage"
@@ -40,6 +45,14 @@ class StoreError(ValueError):
 
 class ConnectionLostError(StoreError):
     """The server went away in the middle of a transaction: whether that was kept is not known."""
+
+
+def again(work: Callable[[], T]) -> T:
+    """What ``work`` gives, begun anew where the server broke off; twice must be as good as once."""
+    for _ in range(TRIES - 1):
+        with contextlib.suppress(ConnectionLostError):
+            return work()
+    return work()
 
 
 def shown(url: sa.URL) -> str:

@@ -3,7 +3,8 @@
 import copy
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Container, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,6 +36,7 @@ class GatheringStorage(_CachedStorage):
         super().__init__(backend)
         self._engine = backend.engine
         self._newest: dict[int, int] = {}
+        self._open: defaultdict[int, set[int]] = defaultdict(set)
         self._forget()
 
     def _forget(self) -> None:
@@ -149,8 +151,8 @@ class GatheringStorage(_CachedStorage):
         return True
 
     def _replace(self, trial: FrozenTrial) -> None:
-        study, number = self._trial_id_to_study_id_and_number[trial._trial_id]
-        self._studies[study].trials[number] = trial
+        study, _ = self._trial_id_to_study_id_and_number[trial._trial_id]
+        self._add_trials_to_cache(study, [trial])
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
         """With what is gathered."""
@@ -159,6 +161,28 @@ class GatheringStorage(_CachedStorage):
             self.flush()
             return super().get_trial(trial_id)
         return trial if trial.state.is_finished() else _copied(trial)
+
+    def get_all_trials(
+        self,
+        study_id: int,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
+    ) -> list[FrozenTrial]:
+        """Optuna looks for waiting ones at every new trial: not among all that have ended."""
+        if states is None or any(state.is_finished() and state in states for state in TrialState):
+            return super().get_all_trials(study_id, deepcopy, states)
+        self._read_trials_from_remote_storage(study_id)
+        trials = self._studies[study_id].trials
+        found = (trials[number] for number in sorted(self._open[study_id]))
+        return [_copied(trial) if deepcopy else trial for trial in found if trial.state in states]
+
+    def _add_trials_to_cache(self, study_id: int, trials: list[FrozenTrial]) -> None:
+        super()._add_trials_to_cache(study_id, trials)
+        for trial in trials:
+            if trial.state.is_finished():
+                self._open[study_id].discard(trial.number)
+            else:
+                self._open[study_id].add(trial.number)
 
     def _read_trials_from_remote_storage(self, study_id: int) -> None:
         """Those that aren't known yet."""

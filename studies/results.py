@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from studies.connection import again
 from studies.pareto import Axis, front, hypervolume, losses, reference_point
 from studies.store import Store, StoreError
 from studies.trials import Trial, load_trials
@@ -67,7 +68,7 @@ class Results:
 
 def load_results(store: Store, name: str) -> Results:
     """The results of a study of this store; StoreError if there is no such study."""
-    return of_trials(name, store.axes(name), load_trials(store, name))
+    return again(lambda: of_trials(name, store.axes(name), load_trials(store, name)))
 
 
 def of_trials(name: str, axes: Sequence[Axis], trials: Sequence[Trial]) -> Results:

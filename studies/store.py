@@ -15,8 +15,8 @@ from sqlalchemy import exc
 
 from studies.connection import (
     BUSY_SECONDS,
-    ConnectionLostError,
     Patience,
+    again,
     check_file,
     engine_options,
     in_words,
@@ -253,24 +253,20 @@ class Store:
         self.insert_once(EVALUATIONS, {"identity": _digest(identity), **identity, **result})
 
     def insert_once(self, table: sa.Table, row: Mapping[str, Any]) -> bool:
-        """Whether this row is new; one with its key stays as it is.
+        """Whether this row is new; one with its key stays as it is."""
 
-        Where the connection is lost it is tried again, since twice is as good as once.
-        """
-        for left in reversed(range(3)):
-            try:
-                with self.guard(), self.engine.begin() as connection:
-                    connection.execute(sa.insert(table).values(row))
-                return True
-            except ConnectionLostError:
-                if self.patience is None or not left:
-                    raise
-            except StoreError as error:
-                # known, perhaps by another study that runs beside this one
-                if not isinstance(error.__cause__, exc.IntegrityError):
-                    raise
-                return False
-        raise AssertionError
+        def insert() -> None:
+            with self.transaction() as connection:
+                connection.execute(sa.insert(table).values(row))
+
+        try:
+            again(insert)
+        except StoreError as error:
+            # known, perhaps by another study that runs beside this one
+            if not isinstance(error.__cause__, exc.IntegrityError):
+                raise
+            return False
+        return True
 
 
 EXCLUSIVELY = {

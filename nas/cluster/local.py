@@ -34,6 +34,10 @@ CONFIG = {
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": 0.95,
     "distributed.deploy.lost-worker-timeout": QUIET_SECONDS,
+    # Cores are for training: no statistics that nobody looks at, 50 and 100 times a second.
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "500ms",
+    "distributed.admin.system-monitor.interval": "10s",
 }
 
 

@@ -19,6 +19,7 @@ from search_space.cost import graph_cost
 from search_space.drawing.page import svg
 from search_space.expand import expand
 from search_space.graph import ShapeError
+from studies.connection import again
 from studies.lock import find_holder
 from studies.report.content import Content, Factor, Reference
 from studies.report.document import FRONT, report_html
@@ -75,6 +76,10 @@ def watch_report(
 
 def collect(store: Store, study: str, refresh: int | None = None) -> Content:
     """Everything that a report says of a study; StoreError where it isn't there."""
+    return again(lambda: _collected(store, study, refresh))
+
+
+def _collected(store: Store, study: str, refresh: int | None) -> Content:
     row = store.study(study)
     axes = store.axes(study)
     settings = Settings.from_json(row["settings"])

@@ -176,6 +176,25 @@ def test_a_new_trial_costs_the_same_however_many_run(store: Store) -> None:
     assert len(set(counts[1:])) == 1
 
 
+def test_trials_of_a_state_are_those_that_optuna_finds(store: Store) -> None:
+    study, storage = study_on(store)
+    study.enqueue_trial({"p0": 1})
+    for end in (None, TrialState.FAIL, None):
+        trial = study.ask()
+        if end is not None:
+            study.tell(trial, state=end)
+    study.enqueue_trial({"p0": 2})
+    store.flush()
+    for states in ((TrialState.WAITING,), (TrialState.RUNNING, TrialState.WAITING)):
+        found = storage.get_all_trials(study._study_id, states=states)
+        assert found == [trial for trial in written(store) if trial.state in states]
+        assert found
+    found[0].user_attrs["changed"] = True
+    assert storage.get_all_trials(study._study_id, states=states) != found
+    with_ended = (TrialState.FAIL, TrialState.WAITING)
+    assert len(storage.get_all_trials(study._study_id, states=with_ended)) == 2
+
+
 def test_whoever_asks_sees_what_is_gathered(store: Store) -> None:
     study, storage = study_on(store)
     trial = study.ask()

@@ -108,6 +108,29 @@ def test_worker_of_more_threads_is_refused_by_name(cluster: Any) -> None:
         pass
 
 
+def test_trial_takes_its_share_of_a_worker_that_says_what_it_has(
+    cluster: Any, eventually: Any, tiny_settings: Settings
+) -> None:
+    def used(dask_scheduler: Any) -> dict[str, Any]:
+        return {str(w.name): dict(w.used_resources) for w in dask_scheduler.workers.values()}
+
+    cluster.work("--name", "with", "--resources", "GPU=0.25")
+    cluster.work("--name", "without")
+    eventually(lambda: cluster.log().count("Registered to") > 1)
+    settings = replace(tiny_settings, data=dataset().digest, budgets=(50_000,))
+    said: list[str] = []
+    with join(cluster.address, images, 60, gpus_per_trial=0.25, say=said.append) as pool:
+        assert pool.slots == 1
+        pool.submit(settings.request(first(settings), "", 0))
+        assert pool.next(0.5) is None
+        assert pool.client is not None
+        assert pool.client.run_on_scheduler(used) == {"with": {"GPU": 0.25}, "without": {}}
+        outcome = eventually(lambda: pool.next(0.5))
+    assert isinstance(outcome.result, Evaluation)
+    (words,) = said
+    assert words.startswith("worker without has GPU=0 and a trial takes 0.25")
+
+
 @pytest.mark.slow
 def test_worker_of_other_versions_is_refused_by_name(cluster: Any, eventually: Any) -> None:
     other = cluster.directory / "other.py"

@@ -1,19 +1,20 @@
-"""Two hosts, as network namespaces: a scheduler in one, a worker in the other, the cable pulled."""
+"""Two hosts, as network namespaces, and the cable between them pulled in mid-trial."""
 
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from nas.cluster.joined import join
-from nas.cluster.preparation import package
-from nas.datasets import find, load
+from nas.cluster.preparation import Package, package
+from nas.datasets import Dataset, find, load
 from nas.evaluation import Evaluation
-from nas.settings import Settings
+from nas.settings import Request, Settings
 
 HERE, THERE = "10.231.7.1", "10.231.7.2"
 NAMESPACE, CABLE = "nas-there", "nas-cable"
@@ -47,18 +48,37 @@ def cable() -> Iterator[str]:
         ip("netns", "del", NAMESPACE)
 
 
-def test_network_that_is_cut_in_mid_trial_and_restored(
-    cable: str, cluster: Any, eventually: Any, tiny_settings: Settings
-) -> None:
+ELSEWHERE = ("ip", "netns", "exec", NAMESPACE)
+
+
+@dataclass
+class Study:
+    """Images, and a trial on them that takes a while."""
+
+    dataset: Dataset
+    request: Request
+
+    def images(self) -> Package:
+        return package(self.dataset)
+
+
+@pytest.fixture
+def study(tiny_settings: Settings) -> Study:
     found = find("fashion-mnist")
     dataset = load(found.name, found.directory, 8, 1)
     candidate = tiny_settings.space.sample(lambda name, options: options[0], 8)
     long = replace(tiny_settings, data=dataset.digest, budgets=(100_000,))
+    return Study(dataset, long.request(candidate, "", 0))
+
+
+def test_worker_whose_network_is_cut_in_mid_trial_and_restored(
+    cable: str, cluster: Any, eventually: Any, study: Study
+) -> None:
     cluster.stop()
     cluster.start(host=HERE)
-    cluster.work(prefix=("ip", "netns", "exec", NAMESPACE))
-    with join(cluster.address, lambda: package(dataset), 120) as pool:
-        pool.submit(long.request(candidate, "", 0))
+    cluster.work(prefix=ELSEWHERE)
+    with join(cluster.address, study.images, 120) as pool:
+        pool.submit(study.request)
         assert pool.next(3.0) is None
         ip("link", "set", cable, "down")
         assert pool.next(20.0) is None
@@ -66,3 +86,27 @@ def test_network_that_is_cut_in_mid_trial_and_restored(
         outcome = eventually(lambda: pool.next(1.0), 300)
         assert isinstance(outcome.result, Evaluation), (outcome, cluster.log())
         assert outcome.result.accuracy is not None
+
+
+@pytest.mark.parametrize("seconds", [5, 60])
+def test_driver_whose_network_is_cut_in_mid_trial_and_restored(
+    cable: str, cluster: Any, eventually: Any, study: Study, seconds: int
+) -> None:
+    """A short cut goes by unnoticed; after a long one the cluster is joined anew."""
+    cluster.stop()
+    cluster.start(host=THERE, prefix=ELSEWHERE)
+    cluster.work(prefix=ELSEWHERE)
+    with join(cluster.address, study.images, 120) as pool:
+        pool.submit(study.request)
+        assert pool.next(2.0) is None
+        ip("link", "set", cable, "down")
+        until = time.monotonic() + seconds
+        away = False
+        while time.monotonic() < until:
+            assert pool.next(1.0) is None
+            away = away or "cluster away for" in pool.words()
+        assert away == (seconds > 30)
+        ip("link", "set", cable, "up")
+        outcome = eventually(lambda: pool.next(1.0), 300)
+        assert isinstance(outcome.result, Evaluation), (outcome, cluster.log())
+        assert not outcome.lost
