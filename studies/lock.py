@@ -191,7 +191,7 @@ def _taken(store: Store, study: str) -> str:
     while True:
         holder = find_holder(store, study)
         if holder is None:
-            if store.insert_once(DRIVERS, {"study": study, **mine}):
+            if store.insert_once(sa.insert(DRIVERS).values(study=study, **mine)):
                 return token
         elif holder.gone() or (holder.token, holder.beats) == watched:
             # Compare and swap: of several that see the same dead holder, one replaces it.

@@ -228,7 +228,9 @@ class Store:
 
     def add_candidate(self, key: str, candidate: Mapping[str, Any], text: str) -> None:
         """Remember a candidate; one that is known stays as it is."""
-        self.insert_once(CANDIDATES, {"key": key, "candidate": dict(candidate), "text": text})
+        self.insert_once(
+            sa.insert(CANDIDATES), {"key": key, "candidate": dict(candidate), "text": text}
+        )
 
     def candidate(self, key: str) -> dict[str, Any]:
         """The canonical JSON of the candidate with that key."""
@@ -250,14 +252,15 @@ class Store:
 
     def add_evaluation(self, identity: Mapping[str, Any], result: Mapping[str, Any]) -> None:
         """Store a result under its identity, for ever; a stored one stays as it is."""
-        self.insert_once(EVALUATIONS, {"identity": _digest(identity), **identity, **result})
+        row = {"identity": _digest(identity), **identity, **result}
+        self.insert_once(sa.insert(EVALUATIONS), row)
 
-    def insert_once(self, table: sa.Table, row: Mapping[str, Any]) -> bool:
+    def insert_once(self, statement: sa.Insert, row: dict[str, Any] | None = None) -> bool:
         """Whether this row is new; one with its key stays as it is."""
 
         def insert() -> None:
             with self.transaction() as connection:
-                connection.execute(sa.insert(table).values(row))
+                connection.execute(statement, row)
 
         try:
             again(insert)
