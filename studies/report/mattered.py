@@ -95,14 +95,15 @@ def name(effect: Effect) -> str:
 
 
 def importance_figure(ranked: Sequence[Importance]) -> go.Figure:
-    """Bars, the most important factor on top."""
+    """Bars, the most important factor on top; below zero is chance, which is drawn as nothing."""
     shown = ranked[::-1]
+    shares = [max(0.0, one.share) for one in shown]
     trace = go.Bar(
-        x=[round(one.share, 4) for one in shown],
+        x=[round(share, 4) for share in shares],
         y=[escaped(one.factor) for one in shown],
         orientation="h",
         marker={"color": BLUE},
-        text=[f"{max(0.0, one.share):.0%}" for one in shown],
+        text=[f"{share:.0%}" for share in shares],
         textposition="outside",
         cliponaxis=False,
         hoverinfo="skip",

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -108,10 +109,17 @@ def kill_and_continue(runs: Runs, kills: int, chance: random.Random) -> None:
     ],
 )
 def test_a_study_killed_at_random_is_the_study_never_killed(
-    nas: str, tiny_toml: Path, tmp_path: Path, kills: int, trials: int
+    nas: str,
+    nas_in: Callable[..., tuple[int, str, str]],
+    tiny_toml: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kills: int,
+    trials: int,
 ) -> None:
     whole = Runs(nas, tiny_toml, tmp_path / "whole", "--workers", "0", trials=trials)
-    whole.finish()
+    monkeypatch.chdir(whole.directory)
+    assert nas_in(*whole.command[1:])[0] == 0
     killed = Runs(nas, tiny_toml, tmp_path / "killed", "--workers", "0", trials=trials)
     kill_and_continue(killed, kills, random.Random(kills))
     assert killed.facts() == whole.facts()

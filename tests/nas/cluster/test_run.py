@@ -159,7 +159,7 @@ def _greeted(stranger: ssl.SSLContext, plain: socket.socket) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("kills", "trials"), [(1, 6), pytest.param(50, 120, marks=pytest.mark.slow)]
+    ("kills", "trials"), [(1, 6), pytest.param(50, 400, marks=pytest.mark.slow)]
 )
 def test_workers_killed_at_random_cost_no_trial(
     nas: str, tiny_toml: Path, tmp_path: Path, kills: int, trials: int
@@ -204,7 +204,7 @@ def test_driver_with_two_workers_killed_a_hundred_times(
     nas: str, tiny_toml: Path, tmp_path: Path
 ) -> None:
     chance = random.Random(100)
-    runs = Running(nas, tiny_toml, tmp_path, trials=150, budget=2_000)
+    runs = Running(nas, tiny_toml, tmp_path, trials=200, budget=10_000)
     for number in range(100):
         process = runs.start()
         time.sleep(chance.uniform(0, 9))
@@ -215,9 +215,9 @@ def test_driver_with_two_workers_killed_a_hundred_times(
         assert not ended or number > 50, "the study is too short for so many kills"
     subprocess.run(runs.command, cwd=tmp_path, check=True, capture_output=True)
     found = runs.trials()
-    assert [trial.number for trial in found] == list(range(150))
+    assert [trial.number for trial in found] == list(range(200))
     assert {trial.state.name for trial in found} == {"COMPLETE"}
-    runs.evaluate_again(list(range(150)))
+    runs.evaluate_again(list(range(200)))
 
 
 @pytest.mark.parametrize(
