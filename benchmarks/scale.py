@@ -36,6 +36,9 @@ class Paced:
         ends = time.perf_counter() + self.seconds
         heapq.heappush(self._ends, (ends, next(self._number), request))
 
+    def want(self, more: int) -> None:
+        pass
+
     def next(self, seconds: float) -> Outcome | None:
         now = time.perf_counter()
         wait = self._ends[0][0] - now

@@ -184,11 +184,12 @@ class _Run:
     def loop(self, check: Callable[[], None]) -> Results:
         self.report(self.tracker.progress())
         while True:
-            while len(self.awaited) < self.workers.slots and (trial := self._next_trial()):
-                self._begin(trial)
+            while len(self.awaited) < self.workers.slots and self._left():
+                self._begin(self._next_trial())
             self.store.flush()
             if not self.awaited:
                 break
+            self.workers.want(self._left())
             outcome = self.workers.next(POLL_SECONDS)
             if outcome is not None:
                 self._ended(outcome)
@@ -197,15 +198,16 @@ class _Run:
             check()
         return collect(self.study.study_name, self.axes, self.study.get_trials(deepcopy=False))
 
-    def _next_trial(self) -> Trial | None:
-        """A trial that was begun before, or a new one while more are wanted."""
-        if self.unfinished:
-            return Trial(self.study, self.unfinished.pop(0)._trial_id)
+    def _left(self) -> int:
+        """Trials that could begin now: those that were begun before, and new ones."""
         late = self.until.seconds is not None
         if late and time.monotonic() - self.started >= (self.until.seconds or 0):
-            return None
-        if self.begun >= self.until.trials:
-            return None
+            return len(self.unfinished)
+        return len(self.unfinished) + max(0, self.until.trials - self.begun)
+
+    def _next_trial(self) -> Trial:
+        if self.unfinished:
+            return Trial(self.study, self.unfinished.pop(0)._trial_id)
         self.begun += 1
         return self.study.ask()
 
@@ -260,16 +262,16 @@ class _Run:
         if begun.rung == len(settings.budgets) - 1:
             self._complete(begun, evaluation)
             return
-        rule = PROMOTIONS[settings.promotion]
-        decision = rule.decide(self.history, key, begun.rung, settings.eta)
+        decision = PROMOTIONS[settings.promotion].decide(
+            self.history, key, begun.rung, settings.eta
+        )
         if decision.go:
             begun.rung += 1
             self._enter(begun)
         else:
             trial.set_user_attr("seconds", begun.seconds)
-            trial.set_user_attr(
-                "stopped", f"at {settings.budgets[begun.rung]:,} images: {decision.reason}"
-            )
+            images = f"{settings.budgets[begun.rung]:,} images"
+            trial.set_user_attr("stopped", f"at {images}: {decision.reason}")
             self._tell(trial, TrialState.PRUNED)
 
     def _remember(self, trial: FrozenTrial) -> None:

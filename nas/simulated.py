@@ -33,6 +33,9 @@ class Simulated:
             self._running, (self.clock + seconds, self._submitted, Outcome(request, result))
         )
 
+    def want(self, more: int) -> None:
+        """Nothing: there are as many as there are."""
+
     def next(self, seconds: float) -> Outcome:
         """The outcome that ends first; the clock moves to its end."""
         del seconds

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 ANSWER_SECONDS = 10.0
 """How long the scheduler may take to answer before it counts as away."""
 
+MOST_WISHES = 1000
+"""Tasks that wait for a worker more."""
+
 TOPICS = ("all", EXITS, MEMORY)
 
 Event = tuple[str, dict[str, Any]]
@@ -28,6 +31,8 @@ class Connection:
         self._connect, self._wake = connect, wake
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self.client: distributed.Client | None = None
+        self._wanted = 0
+        self._wishes: list[distributed.Future[None]] = []
 
     def open(self) -> None:
         """Join the cluster. OSError where it is away."""
@@ -42,6 +47,20 @@ class Connection:
         # Not waited for: a nanny that hangs would hold everything up.
         threading.Thread(target=_plug_in, args=(client,), daemon=True).start()
         self.client = client
+        self.want(self._wanted)
+
+    def want(self, more: int) -> None:
+        """Let the cluster know how many workers more would have something to do.
+
+        These are tasks that no worker has the resource for, by which an adaptive cluster grows.
+        """
+        self._wanted = more
+        if self.client is None or self.client.status != "running":
+            return
+        while len(self._wishes) < min(more, MOST_WISHES):
+            wish = self.client.submit(_nothing, pure=False, resources={"another worker": 1})
+            self._wishes.append(wish)
+        del self._wishes[more:]  # which takes them back
 
     def workers(self) -> dict[str, dict[str, Any]]:
         """What the scheduler knows of its workers, by address. OSError where it is away."""
@@ -62,6 +81,7 @@ class Connection:
     def close(self, seconds: float = ANSWER_SECONDS) -> None:
         """Leave the cluster, whatever state it is in."""
         client, self.client = self.client, None
+        self._wishes.clear()
         if client is None:
             return
         with contextlib.suppress(Exception):  # a client that is closed by now
@@ -69,6 +89,10 @@ class Connection:
                 client.unsubscribe_topic(topic)
         with contextlib.suppress(Exception):
             client.close(timeout=seconds)
+
+
+def _nothing() -> None:
+    """What is never run."""
 
 
 def _plug_in(client: "distributed.Client") -> None:

@@ -108,6 +108,10 @@ class Pool:
         self._waiting.append(request)
         self._place()
 
+    def want(self, more: int) -> None:
+        """Let an adaptive cluster grow; this machine's own has all its workers."""
+        self._connection.want(more if self._supply.images is not None else 0)
+
     def next(self, seconds: float) -> Outcome | None:
         """The next outcome; None if nothing ends within ``seconds``."""
         until = time.monotonic() + seconds
@@ -147,6 +151,7 @@ class Pool:
         ClusterError once all that there are were refused.
         """
         until = time.monotonic() + seconds
+        self.want(1)
         while not self._count("ready") and time.monotonic() < until:
             self.next(LOOK_SECONDS / 10)
             if self._workers and len(self._workers) == self._count("refused"):
@@ -162,10 +167,8 @@ class Pool:
 
     def _look(self) -> None:
         """Hear of events, see which workers are there, and give them what they are to do."""
-        stirred = self._hear()
-        now = time.monotonic()
-        if stirred or now - self._looked >= LOOK_SECONDS:
-            self._looked = now
+        if self._hear() or time.monotonic() - self._looked >= LOOK_SECONDS:
+            self._looked = time.monotonic()
             if self._present():
                 self._prepare()
         self._repeat_lost()

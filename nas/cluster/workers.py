@@ -33,6 +33,9 @@ class Workers(Protocol):
     def submit(self, request: Request) -> None:
         """Begin an evaluation as soon as a slot is free."""
 
+    def want(self, more: int) -> None:
+        """So many evaluations more could begin now, if there were workers for them."""
+
     def next(self, seconds: float) -> Outcome | None:
         """The next outcome; None if nothing ends within ``seconds``."""
 
@@ -51,6 +54,9 @@ class InDriver:
 
     def submit(self, request: Request) -> None:
         self._waiting.append(request)
+
+    def want(self, more: int) -> None:
+        pass
 
     def next(self, seconds: float) -> Outcome | None:
         del seconds

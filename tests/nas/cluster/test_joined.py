@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -167,6 +168,33 @@ def test_cluster_that_goes_away_is_waited_for(
         outcome = eventually(lambda: pool.next(0.5), 120)
         assert isinstance(outcome.result, Evaluation)
         assert not outcome.lost
+
+
+@pytest.mark.slow
+def test_adaptive_cluster_grows_with_a_study_and_shrinks_after_it(
+    nas: str, tmp_path: Path, tiny_toml: Path
+) -> None:
+    """One that has no worker before, as on SLURM with ``adapt(minimum=0, maximum=2)``."""
+    import distributed
+
+    options = {"dashboard_address": ":0", "host": "127.0.0.1"}
+    with distributed.LocalCluster(n_workers=0, threads_per_worker=1, **options) as cluster:
+        cluster.adapt(minimum=0, maximum=2, interval="500ms")
+        command = [nas, *STUDY, "--space", str(tiny_toml), "--cluster", cluster.scheduler_address]
+        command += ["--budget", "20000", "--trials", "10"]
+        process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+        most = 0
+        while process.poll() is None:
+            most = max(most, len(cluster.scheduler.workers))
+            time.sleep(0.2)
+        _, err = process.communicate()
+        assert process.returncode == 0, err
+        assert most == 2
+        until = time.monotonic() + 60
+        while cluster.scheduler.workers:
+            assert time.monotonic() < until
+            time.sleep(0.2)
+        assert not cluster.scheduler.tasks
 
 
 @pytest.mark.slow
