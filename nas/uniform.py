@@ -13,9 +13,8 @@ from nas.seeds import derive
 class Uniform(BaseSampler):
     """Draws each dimension from (seed, trial number, the dimension's name) alone.
 
-    What Optuna's RandomSampler draws with a seed derived from these; but there is no generator to
-    be made, and filled with entropy, for each of 35 dimensions, which took longer than all else
-    that a driver does for a trial.
+    What Optuna's RandomSampler draws with a seed derived from these. That one would be made anew,
+    with a generator that is filled with entropy first, for each of 35 dimensions: 4 ms a trial.
     """
 
     def __init__(self, seed: int) -> None:

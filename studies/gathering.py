@@ -22,8 +22,7 @@ USER, SYSTEM = TABLES["trial_user_attributes"], TABLES["trial_system_attributes"
 
 
 BEFORE = TRIALS.alias()
-ADD = sa.insert(TRIALS).returning(TRIALS.c.trial_id, TRIALS.c.number)
-ADD = ADD.values(
+ADD = sa.insert(TRIALS).values(
     number=sa.select(sa.func.count())
     .where(BEFORE.c.study_id == sa.bindparam("study"))
     .scalar_subquery(),
@@ -32,6 +31,7 @@ ADD = ADD.values(
     datetime_start=sa.bindparam("now"),
 )
 """A new trial, numbered from 0 on in its study. Made once: SQLAlchemy takes long to compose it."""
+NUMBER = sa.select(TRIALS.c.number).where(TRIALS.c.trial_id == sa.bindparam("trial"))
 
 
 class GatheringStorage(_CachedStorage):
@@ -90,7 +90,7 @@ class GatheringStorage(_CachedStorage):
         self._forget()
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
-        """One statement, where Optuna inserts the trial, counts, and updates its number."""
+        """One insertion, where Optuna inserts the trial, counts, and updates its number."""
         if template_trial is not None:
             return super().create_new_trial(study_id, template_trial)
         now = datetime.now()
@@ -98,10 +98,12 @@ class GatheringStorage(_CachedStorage):
             # As for Optuna: whoever else adds one at the same time would count the same.
             study = sa.select(STUDIES.c.study_id).where(STUDIES.c.study_id == study_id)
             connection.execute(study.with_for_update()).one()
-            added = connection.execute(ADD, {"study": study_id, "now": _utc(now)}).one()
+            added = connection.execute(ADD, {"study": study_id, "now": _utc(now)})
+            (trial_id,) = added.inserted_primary_key or ()
+            number = connection.execute(NUMBER, {"trial": trial_id}).scalar_one()
         trial = FrozenTrial(
-            number=added.number,
-            trial_id=added.trial_id,
+            number=number,
+            trial_id=trial_id,
             state=TrialState.RUNNING,
             value=None,
             datetime_start=now,
@@ -113,7 +115,7 @@ class GatheringStorage(_CachedStorage):
             intermediate_values={},
         )
         self._add_trials_to_cache(study_id, [trial])
-        return trial._trial_id
+        return int(trial_id)
 
     def _remembered(self, trial_id: int) -> FrozenTrial | None:
         place = self._trial_id_to_study_id_and_number.get(trial_id)

@@ -191,8 +191,10 @@ def _taken(store: Store, study: str) -> str:
     while True:
         holder = find_holder(store, study)
         if holder is None:
-            if store.insert_once(sa.insert(DRIVERS).values(study=study, **mine)):
-                return token
+            # Whose row it is then is looked at: a connection that broke hides whether it was kept.
+            store.insert_once(sa.insert(DRIVERS).values(study=study, **mine))
+        elif holder.token == token:
+            return token
         elif holder.gone() or (holder.token, holder.beats) == watched:
             # Compare and swap: of several that see the same dead holder, one replaces it.
             with store.transaction() as connection:

@@ -255,8 +255,8 @@ class Store:
         row = {"identity": _digest(identity), **identity, **result}
         self.insert_once(sa.insert(EVALUATIONS), row)
 
-    def insert_once(self, statement: sa.Insert, row: dict[str, Any] | None = None) -> bool:
-        """Whether this row is new; one with its key stays as it is."""
+    def insert_once(self, statement: sa.Insert, row: dict[str, Any] | None = None) -> None:
+        """Add a row; where there is one with its key, that stays as it is."""
 
         def insert() -> None:
             with self.transaction() as connection:
@@ -268,8 +268,6 @@ class Store:
             # known, perhaps by another study that runs beside this one
             if not isinstance(error.__cause__, exc.IntegrityError):
                 raise
-            return False
-        return True
 
 
 EXCLUSIVELY = {
