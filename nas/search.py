@@ -190,8 +190,7 @@ class _Run:
             if not self.awaited:
                 break
             self.workers.want(self._left())
-            outcome = self.workers.next(POLL_SECONDS)
-            if outcome is not None:
+            if outcome := self.workers.next(POLL_SECONDS):
                 self._ended(outcome)
             if self.tracker.on(self.workers.words()):
                 self.report(self.tracker.progress())
@@ -262,9 +261,8 @@ class _Run:
         if begun.rung == len(settings.budgets) - 1:
             self._complete(begun, evaluation)
             return
-        decision = PROMOTIONS[settings.promotion].decide(
-            self.history, key, begun.rung, settings.eta
-        )
+        rule = PROMOTIONS[settings.promotion]
+        decision = rule.decide(self.history, key, begun.rung, settings.eta)
         if decision.go:
             begun.rung += 1
             self._enter(begun)

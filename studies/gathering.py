@@ -99,7 +99,8 @@ class GatheringStorage(_CachedStorage):
             study = sa.select(STUDIES.c.study_id).where(STUDIES.c.study_id == study_id)
             connection.execute(study.with_for_update()).one()
             added = connection.execute(ADD, {"study": study_id, "now": _utc(now)})
-            (trial_id,) = added.inserted_primary_key or ()
+            assert added.inserted_primary_key is not None
+            trial_id = added.inserted_primary_key[0]
             number = connection.execute(NUMBER, {"trial": trial_id}).scalar_one()
         trial = FrozenTrial(
             number=number,
