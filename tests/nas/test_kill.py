@@ -168,7 +168,7 @@ def test_a_signal_stops_at_once_and_keeps_what_is_finished(
 
 
 def test_a_second_driver_of_a_study_is_refused(nas: str, tiny_toml: Path, tmp_path: Path) -> None:
-    runs = Runs(nas, tiny_toml, tmp_path / "runs", "--workers", "0", "--budget", "200k")
+    runs = Runs(nas, tiny_toml, tmp_path / "runs", "--workers", "0", "--budget", "5M")
     process = runs.start()
     runs.wait_for(1, process)
     second = subprocess.run(
