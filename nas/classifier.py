@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from nas.datasets.found import PixelRange
+from nas.datasets.membership import Membership
 from search_space.checks import check_choice, check_range, check_type
 from search_space.graph import Shape
 from search_space.record import Record
@@ -32,7 +34,8 @@ class Facts(Record):
     """What it takes to use a classifier, and the data that it is from.
 
     ``dataset`` is as ``--dataset`` names it, ``data`` the digest of its images and their split.
-    ``held_out``: its validation images were not trained on.
+    ``held_out``: its validation images were not trained on. ``pixel_range`` are black and white in
+    images of more than 8 bits, ``membership`` which files were in which part of a folder.
     """
 
     classes: tuple[str, ...]
@@ -41,6 +44,8 @@ class Facts(Record):
     dataset: str
     data: str
     held_out: bool = False
+    pixel_range: PixelRange | None = None
+    membership: str = ""
 
     def __post_init__(self) -> None:
         check_range("classes", len(self.classes), 2, MOST_CLASSES)
@@ -49,6 +54,7 @@ class Facts(Record):
         for text in (*self.classes, self.dataset, self.data):
             check_type("name of a class or data set", text, str)
         check_type("held_out", self.held_out, bool)
+        Membership.from_text(self.membership)
 
     @property
     def image(self) -> Shape:
@@ -148,4 +154,6 @@ def facts(model: "Model") -> Facts:
         known.dataset,
         known.data,
         known.held_out,
+        known.pixel_range,
+        known.membership,
     )

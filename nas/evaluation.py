@@ -68,7 +68,13 @@ def evaluate(request: Request, dataset: "Dataset | None" = None) -> Evaluation:
 
     started = time.perf_counter()
     if dataset is None:
-        dataset = load(request.dataset, request.directory, request.resolution, request.channels)
+        dataset = load(
+            request.dataset,
+            request.directory,
+            request.resolution,
+            request.channels,
+            request.pixel_range,
+        )
     if dataset.digest != request.data:
         raise DataError(
             f"{request.directory} holds data {dataset.digest}, the study was made with "

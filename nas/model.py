@@ -12,6 +12,8 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from nas.classifier import MOST_CLASSES, MOST_PIXELS
+from nas.datasets.found import PixelRange
+from nas.datasets.membership import Membership
 from nas.files import replace_file
 from search_space.architecture import Candidate
 from search_space.checks import check_choice, check_range, check_type
@@ -35,7 +37,8 @@ class Description(Record):
 
     ``mean`` and ``std`` have one entry a channel, of pixels on a scale of 0..1. ``dataset`` is as
     ``--dataset`` names it, ``data`` the digest of its images and their split; ``held_out`` where
-    the validation images were not trained on.
+    the validation images were not trained on. ``pixel_range`` are black and white in images of more
+    than 8 bits; ``membership`` which files were in which part, as ``Membership.to_text`` has it.
     """
 
     candidate: Candidate = field(metadata={"of": Candidate})
@@ -48,6 +51,8 @@ class Description(Record):
     data: str
     held_out: bool = False
     format: int = FORMAT
+    pixel_range: PixelRange | None = None
+    membership: str = ""
 
     def __post_init__(self) -> None:
         check_choice("format", self.format, (FORMAT,))
@@ -58,6 +63,7 @@ class Description(Record):
         for text in (*self.classes, self.dataset, self.data):
             check_type("name of a class or data set", text, str)
         check_type("held_out", self.held_out, bool)
+        Membership.from_text(self.membership)
         for name in ("mean", "std"):
             values = getattr(self, name)
             check_range(f"length of {name}", len(values), self.channels, self.channels)

@@ -22,7 +22,7 @@ from nas.objectives import OBJECTIVES, Known, known_losses, known_of
 from nas.progress import Progress, Tracker
 from nas.promotion import PROMOTIONS
 from nas.samplers import seeded
-from nas.settings import Request, Settings, differences
+from nas.settings import PLACE_OF_IMAGES, Request, Settings, differences
 from search_space import catalog
 from search_space.architecture import Candidate
 from search_space.cost import cost
@@ -67,10 +67,10 @@ def check_study(store: Store, name: str, settings: Settings) -> bool:
         return False
     known = store.study(name)
     # What an earlier version stored, in this version's words.
-    stored = Settings.from_json(known["settings"]).to_json()
+    stored = Settings.from_json(known["settings"])
     if "warm_start" not in known["settings"]:  # then it began cold, whatever is asked for now
         settings = replace(settings, warm_start=False)
-    differing = differences(stored, settings.to_json())
+    differing = differences(stored.moved(settings).to_json(), settings.to_json())
     now = {name: versions().get(name) for name in known["versions"]}
     differing += differences(known["versions"], now, "version of ")
     if differing:
@@ -79,6 +79,20 @@ def check_study(store: Store, name: str, settings: Settings) -> bool:
             "run with the study's settings, or give another --study"
         )
     return True
+
+
+def images_moved(store: Store, name: str, settings: Settings) -> bool:
+    """Whether the images of a study, the same ones, are elsewhere now than when it was begun."""
+    stored = Settings.from_json(store.study(name)["settings"])
+    return stored.moved(settings) != stored
+
+
+def remember_images(store: Store, name: str, settings: Settings) -> None:
+    """Keep where the images of a study are now, where they were moved since it was begun."""
+    if images_moved(store, name, settings):
+        now = settings.to_json()
+        known = store.study(name)["settings"]
+        store.update_settings(name, known | {spec: now[spec] for spec in PLACE_OF_IMAGES})
 
 
 def open_study(store: Store, name: str, settings: Settings) -> optuna.Study:
@@ -90,6 +104,7 @@ def open_study(store: Store, name: str, settings: Settings) -> optuna.Study:
     axes = tuple(OBJECTIVES[objective].axis for objective in settings.objectives)
     begun = check_study(store, name, settings)
     if begun:
+        remember_images(store, name, settings)
         earlier = load_earlier(store, name)
     else:
         earlier = find_earlier(store, settings.to_json()) if settings.warm_start else []

@@ -1,9 +1,10 @@
 """Frozen dataclasses of a run's settings: the training recipe, and what a study is about."""
 
 import re
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
+from nas.datasets.found import PixelRange
 from nas.promotion import PROMOTIONS
 from nas.seeds import derive
 from search_space.architecture import Candidate
@@ -27,6 +28,9 @@ DEFAULT_BUDGETS = (5_000, 20_000)
 DEFAULT_ETA = 4.0
 LIMITS = ("params", "flops", "activation_bytes", "latency")
 """What a study may have a limit for, as ``max_params`` and so on; latency takes time, so last."""
+
+PLACE_OF_IMAGES = ("dataset", "pixel_range")
+"""Settings that say where images are and how they are read, which their digest stands for."""
 
 DEFAULT_STUDY = "inception"
 DEFAULT_STORAGE = "sqlite:///nas.db"
@@ -61,8 +65,9 @@ class Recipe:
 class Request:
     """Everything that an evaluation depends on, and where its images lie.
 
-    These are the ``directory`` and the name of their ``dataset``. ``data`` is the digest of the
-    images and their split, ``budget`` counts training images.
+    These are the ``directory`` and the name of their ``dataset``, and how they are read the
+    ``pixel_range``. ``data`` is the digest of the images and their split, ``budget`` counts
+    training images.
     """
 
     candidate: Candidate
@@ -74,6 +79,7 @@ class Request:
     data: str
     directory: str = ""
     dataset: str = DATASET
+    pixel_range: PixelRange | None = None
 
     def identity(self) -> dict[str, Any]:
         """What evaluations are looked up by: equal exactly for requests of equal results."""
@@ -93,12 +99,14 @@ class Settings:
     """What a study is about. Two runs with equal settings may share a study.
 
     ``dataset`` is as ``--dataset`` names it, a folder by its absolute path, and ``data`` the digest
-    of its images. ``resolution`` is in pixels. ``budgets`` are the rungs, in training images,
-    increasing; ``promotion`` says who goes on from one to the next: with asha the best 1/``eta``.
-    Above ``max_params``, ``max_flops``, ``max_activation_bytes`` or ``max_latency`` (seconds of one
-    image) a candidate is pruned before training; None: no limit. ``start_from`` are candidates of
-    the catalog that are the study's first trials. ``warm_start``: as it begins, it learns what
-    earlier studies of the database have measured in the same space with the same recipe.
+    of its images; ``pixel_range`` are the values of black and white in those of more than 8 bits,
+    where that was asked for. ``resolution`` is in pixels. ``budgets`` are the rungs, in training
+    images, increasing; ``promotion`` says who goes on from one to the next: with asha the best
+    1/``eta``. Above ``max_params``, ``max_flops``, ``max_activation_bytes`` or ``max_latency``
+    (seconds of one image) a candidate is pruned before training; None: no limit. ``start_from`` are
+    candidates of the catalog that are the study's first trials. ``warm_start``: as it begins, it
+    learns what earlier studies of the database have measured in the same space with the same
+    recipe.
     """
 
     space: SearchSpace = field(default_factory=SearchSpace)
@@ -120,6 +128,7 @@ class Settings:
     data: str = ""
     dataset: str = DATASET
     classes: int = CLASSES
+    pixel_range: PixelRange | None = None
 
     def __post_init__(self) -> None:
         check_range("seed", self.seed, 0, MAX_SEED)
@@ -142,6 +151,15 @@ class Settings:
         """Shape of the images: channels, height, width."""
         return self.channels, self.resolution, self.resolution
 
+    def moved(self, now: "Settings") -> "Settings":
+        """These settings with their images where they are now: of the same digest, they are equal.
+
+        How they are read, ``pixel_range``, is a part of the digest where it makes a difference.
+        """
+        if not self.data or self.data != now.data:
+            return self
+        return replace(self, **{name: getattr(now, name) for name in PLACE_OF_IMAGES})
+
     def limits(self) -> dict[str, float]:
         """The limits that the study has, by the name of what they limit."""
         given = {name: getattr(self, f"max_{name}") for name in LIMITS}
@@ -159,6 +177,7 @@ class Settings:
             self.data,
             directory,
             self.dataset,
+            self.pixel_range,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -170,6 +189,7 @@ class Settings:
             "start_from": list(self.start_from),
             "budgets": list(self.budgets),
             "recipe": asdict(self.recipe),
+            "pixel_range": None if self.pixel_range is None else list(self.pixel_range),
         }
 
     @classmethod
@@ -188,6 +208,7 @@ class Settings:
                 "start_from": tuple(data.get("start_from", ())),
                 "warm_start": data.get("warm_start", False),
                 "recipe": Recipe(**data["recipe"]),
+                "pixel_range": tuple(data["pixel_range"]) if data.get("pixel_range") else None,
             }
         )
 

@@ -154,6 +154,12 @@ class Store:
         known = f"the nearest are: {', '.join(near)}" if near else "it holds no study yet"
         raise StoreError(f"study {name!r} is not in {self.shown}; {known}")
 
+    def update_settings(self, name: str, settings: Mapping[str, Any]) -> None:
+        """Replace a study's settings, where they say the same in other words."""
+        with self.transaction() as connection:
+            row = sa.update(STUDIES).where(STUDIES.c.name == name)
+            connection.execute(row.values(settings=dict(settings)))
+
     def axes(self, name: str) -> tuple[Axis, ...]:
         """The study's objectives, in the order of its trials' values."""
         return tuple(Axis(**axis) for axis in self.study(name)["axes"])

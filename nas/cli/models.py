@@ -11,6 +11,7 @@ from nas.cli.options import (
     AtResolution,
     Channels,
     Json,
+    PixelRange,
     Storage,
     Study,
     print_json,
@@ -45,6 +46,7 @@ def train(
         str | None, typer.Option(help="Images. [default: the trial's, or fashion-mnist]")
     ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Directory of their files.")] = None,
+    pixel_range: PixelRange = None,
     resolution: AtResolution = None,
     channels: Channels = None,
     epochs: Annotated[
@@ -102,6 +104,7 @@ def train(
         storage=storage,
         dataset=dataset,
         data_dir=data_dir,
+        pixel_range=pixel_range,
         resolution=resolution,
         channels=channels,
         epochs=epochs,
@@ -127,6 +130,7 @@ def export(
     ] = False,
     dataset: OfModel = None,
     data_dir: DataDir = None,
+    pixel_range: PixelRange = None,
     as_json: Json = False,
 ) -> None:
     """Write a trained model as one file that runs without this package.
@@ -136,8 +140,11 @@ def export(
     the test images and compared with the model, and kept only if it says the same.
     """
     from nas.commands import export as exporting
+    from nas.commands import parsing
+    from nas.commands.images import Where
 
-    exported = exporting.export_command(model, format, out, int8, dataset, data_dir)
+    where = Where(dataset, data_dir, parsing.pixel_range(pixel_range))
+    exported = exporting.export_command(model, format, out, int8, where)
     if as_json:
         print_json(exporting.to_json(out, exported))
     else:
@@ -148,6 +155,7 @@ def predict(
     model: ModelOrFile,
     images: Annotated[list[Path], typer.Argument(help="Image files, and folders of them.")],
     top: Annotated[int, typer.Option(min=1, help="Most probable classes to show.")] = 3,
+    pixel_range: PixelRange = None,
     as_json: Json = False,
 ) -> None:
     """Say what a trained model sees in images of any size, gray or in colour.
@@ -156,9 +164,11 @@ def predict(
     pieces of clothing, light on black, and a photograph on white is something else to the model.
     """
     from nas.classifier import load_classifier
+    from nas.commands import parsing
     from nas.commands import predict as predicting
 
-    predictions = predicting.predict(load_classifier(model), images, top)
+    classifier, asked = load_classifier(model), parsing.pixel_range(pixel_range)
+    predictions = predicting.predict(classifier, images, top, asked, quiet=as_json)
     if as_json:
         print_json(predicting.to_json(predictions))
     else:
@@ -175,6 +185,7 @@ def evaluate(
     ] = 128,
     dataset: OfModel = None,
     data_dir: DataDir = None,
+    pixel_range: PixelRange = None,
     as_json: Json = False,
 ) -> None:
     """Measure a trained model on the test images: accuracy, calibration, classes, and speed.
@@ -184,8 +195,13 @@ def evaluate(
     """
     from nas.classifier import load_classifier
     from nas.commands import evaluate as evaluating
+    from nas.commands import parsing
+    from nas.commands.images import Where
 
-    found = evaluating.evaluate(load_classifier(model), dataset, data_dir, validation, batch_size)
+    images = Where(dataset, data_dir, parsing.pixel_range(pixel_range))
+    found = evaluating.evaluate(
+        load_classifier(model), images, validation, batch_size, quiet=as_json
+    )
     if as_json:
         print_json(evaluating.to_json(found))
     else:

@@ -31,6 +31,15 @@ Classes = Annotated[
     typer.Option(help="Classes that it tells apart. [default: the trial's, or 10]"),
 ]
 
+PixelRange = Annotated[
+    str | None,
+    typer.Option(
+        help="Values of black and white in images of more than 8 bits, such as 0:4095. "
+        "[default: as the files say]",
+        metavar="LOW:HIGH",
+    ),
+]
+
 
 def print_json(data: Any) -> None:
     """Print JSON as programs read it and people can."""

@@ -10,6 +10,7 @@ from nas.cli.options import (
     DEFAULT_STORAGE,
     DEFAULT_STUDY,
     Json,
+    PixelRange,
     Resolution,
     Space,
     Storage,
@@ -93,6 +94,7 @@ def run(
     data_dir: Annotated[
         Path | None, typer.Option(help="Directory of the data set's original files.")
     ] = None,
+    pixel_range: PixelRange = None,
     seed: Annotated[int, typer.Option(help="Of the sampler and of the training runs.")] = 0,
     precision: Annotated[
         str, typer.Option(help="auto, float32 or bf16; auto measures which is faster.")
@@ -168,6 +170,7 @@ def run(
             start_from=start_from,
             space=space,
             data_dir=data_dir,
+            pixel_range=pixel_range,
             seed=seed,
             precision=precision,
             workers=workers,

@@ -1,7 +1,6 @@
 """The command `nas evaluate`: how good a model is on images that it has not seen, and how fast."""
 
 import time
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from nas.classifier import Classifier, Pixels
-from nas.commands.images import find_images, read_splits, read_test
+from nas.commands.images import Where, find_images, read_part, say
 from nas.commands.tables import new_table
 from nas.latency import Latency, timed
 from nas.scores import Interval, Scores, score
@@ -21,6 +20,7 @@ BATCH = 64
 class Evaluated(NamedTuple):
     """A model's scores on a split of a data set, and its times on one thread or all.
 
+    ``notes`` say where these aren't all images, or not the ones, that the model's data set had.
     On one thread it is the CPU time of that thread, on all the time that passes.
     """
 
@@ -28,25 +28,27 @@ class Evaluated(NamedTuple):
     split: str
     runtime: str
     scores: Scores
+    notes: tuple[str, ...]
     times: tuple[tuple[str, Latency], ...]
 
 
 def evaluate(
     classifier: Classifier,
-    dataset: str | None,
-    data_dir: Path | None,
+    where: Where,
     validation: bool,
     batch_size: int,
+    quiet: bool = False,
 ) -> Evaluated:
-    """Score a model on the test images of its data set, or the validation images, and time it."""
+    """Score a model on the test images of its data set, or the validation images, and time it.
+
+    What was found is printed before on standard error, unless ``quiet``. ValueError where no image
+    is left that the model was not trained on.
+    """
     known = classifier.facts
-    found = find_images(known, dataset, data_dir)
-    if validation and found.digest == known.data and not known.held_out:
-        raise ValueError(
-            "--validation: the model was trained on its validation images too, so they say nothing "
-            "of it; train with --validate, or leave out --validation"
-        )
-    images = read_splits(found, known).validation if validation else read_test(found, known)
+    found = find_images(known, where)
+    say(found.words, quiet)
+    images, notes = read_part(found, known, "val" if validation else "test")
+    say(notes, quiet=False)
     pixels = images.pixels.numpy()
     probabilities = classifier.probabilities(pixels, batch_size)
     return Evaluated(
@@ -54,6 +56,7 @@ def evaluate(
         "validation" if validation else "test",
         classifier.runtime,
         score(probabilities, images.labels.numpy(), known.classes),
+        notes,
         _times(classifier, pixels),
     )
 
@@ -111,6 +114,7 @@ def to_json(evaluated: Evaluated) -> dict[str, Any]:
         "split": evaluated.split,
         "runtime": evaluated.runtime,
         **evaluated.scores.to_json(),
+        "notes": list(evaluated.notes),
         "latency": [
             {"threads": threads, **took._asdict(), "images_per_second": took.batch / took.median}
             for threads, took in evaluated.times

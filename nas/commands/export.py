@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.commands.images import find_images, random_images, read_splits, read_test
+from nas.commands.images import Where, find_images, random_images, read_part, read_splits, say
 from nas.export.formats import FORMATS
 from nas.export.onnx_file import need
 from nas.files import check_file
@@ -13,15 +13,14 @@ from search_space.checks import check_choice
 
 if TYPE_CHECKING:
     from nas.classifier import Facts
+    from nas.datasets import Found
     from nas.export.exporting import Exported, Sample
 
 MOST_IMAGES = 10_000
 """Test images that a file is compared on."""
 
 
-def export_command(
-    path: Path, name: str, out: Path, int8: bool, dataset: str | None, data_dir: Path | None
-) -> "Exported":
+def export_command(path: Path, name: str, out: Path, int8: bool, where: Where) -> "Exported":
     """Export the model at ``path`` into ``out``; ValueError, and no file, where that fails."""
     check_choice("format", name, FORMATS)
     if int8 and name != "onnx":
@@ -36,21 +35,29 @@ def export_command(
     model = load_model(path)
     known = facts(model)
     if not int8:
-        return export(model, name, out, _sample(known, dataset, data_dir))
-    found = find_images(known, dataset, data_dir)
-    train, test = read_splits(found, known).train, read_test(found, known)
-    sample = Sample(test.pixels.numpy()[:MOST_IMAGES], test.labels.numpy()[:MOST_IMAGES])
+        return export(model, name, out, _sample(known, where))
+    found = find_images(known, where)
+    sample, train = _tested(found, known), read_splits(found, known).train
     return export(model, name, out, sample, Sample(train.pixels.numpy(), train.labels.numpy()))
 
 
-def _sample(known: "Facts", dataset: str | None, data_dir: Path | None) -> "Sample":
+def _tested(found: "Found", known: "Facts") -> "Sample":
+    """Test images that the model was not trained on."""
+    from nas.export.exporting import Sample
+
+    images, notes = read_part(found, known, "test")
+    say(notes, quiet=False)
+    return Sample(images.pixels.numpy()[:MOST_IMAGES], images.labels.numpy()[:MOST_IMAGES])
+
+
+def _sample(known: "Facts", where: Where) -> "Sample":
     """Test images of the data set; where the model's own aren't there and none was named, noise."""
     from nas.export.exporting import Sample
 
     try:
-        test = read_test(find_images(known, dataset, data_dir), known)
+        return _tested(find_images(known, where), known)
     except ValueError as error:
-        if dataset is not None or data_dir is not None:
+        if where != Where():
             raise
         print(
             f"note: compared on random images, since the test images of {known.dataset} aren't "
@@ -58,7 +65,6 @@ def _sample(known: "Facts", dataset: str | None, data_dir: Path | None) -> "Samp
             file=sys.stderr,
         )
         return Sample(random_images(known), None)
-    return Sample(test.pixels.numpy()[:MOST_IMAGES], test.labels.numpy()[:MOST_IMAGES])
 
 
 def words(out: Path, exported: "Exported") -> list[str]:

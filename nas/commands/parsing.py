@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from nas.datasets.found import PixelRange
 from nas.settings import rungs
 from search_space.space import SearchSpace
 
@@ -38,6 +39,21 @@ def count(name: str, text: str) -> int:
     if value < 1 or value != int(value):
         raise ValueError(f"{name} is {text!r}; give a whole number above 0 such as 150000 or 150k")
     return int(value)
+
+
+def pixel_range(text: str | None) -> PixelRange | None:
+    """The values of black and white in a text such as ``0:4095``; ValueError on anything else."""
+    if text is None:
+        return None
+    number = r"([+-]?\d+(?:\.\d+)?)"
+    found = re.fullmatch(rf"\s*{number}\s*:\s*{number}\s*", text)
+    low, high = (float(found[1]), float(found[2])) if found else (0.0, 0.0)
+    if not low < high:
+        raise ValueError(
+            f"--pixel-range is {text!r}; give the values of black and white with a colon between, "
+            "the smaller first, such as 0:4095 or 0:1"
+        )
+    return low, high
 
 
 def budgets(text: str, count_of_rungs: int, eta: float) -> tuple[int, ...]:

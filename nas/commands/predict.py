@@ -1,7 +1,7 @@
 """The command `nas predict`: what a model sees in image files."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,8 +9,14 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
-from nas.classifier import Classifier, Pixels, Probabilities
+from nas.classifier import Classifier, Facts, Pixels
+from nas.commands.images import say
 from nas.commands.tables import new_table
+from nas.datasets.folder import files_below
+from nas.datasets.found import DataError, PixelRange
+from nas.datasets.image import Look, read_and_look
+from nas.datasets.layout import LeftOut
+from nas.datasets.summary import left_out_words, sizes_and_modes
 
 BATCH = 64
 
@@ -22,66 +28,82 @@ class Prediction(NamedTuple):
     top: tuple[tuple[str, float], ...]
 
 
-def predict(classifier: Classifier, paths: Sequence[Path], top: int) -> list[Prediction]:
+def predict(
+    classifier: Classifier,
+    paths: Sequence[Path],
+    top: int,
+    pixel_range: PixelRange | None = None,
+    quiet: bool = False,
+) -> list[Prediction]:
     """The ``top`` classes of every image in files and folders, in this order.
 
-    ValueError that lists all that can't be read, if any can't.
+    Images of more than 8 bits are read by ``pixel_range``, or as those were that the model was
+    trained with. What was found is printed before on standard error, unless ``quiet``. ValueError
+    that lists all that can't be read, if any can't.
     """
-    images = list(_images(paths))
-    found = _probabilities(classifier, images)
-    classes = classifier.facts.classes
+    known = classifier.facts
+    images, words = _find(paths)
+    pixels, looks = _read(images, known, pixel_range or known.pixel_range)
+    if words:  # there are folders
+        say([*words, *sizes_and_modes(looks, pixel_range or known.pixel_range)], quiet)
+    found = classifier.probabilities(pixels, BATCH)
     order = np.argsort(-found, axis=1, kind="stable")[:, :top]
     return [
-        Prediction(image, tuple((classes[index], float(said[index])) for index in first))
+        Prediction(image, tuple((known.classes[index], float(said[index])) for index in first))
         for image, said, first in zip(images, found, order, strict=True)
     ]
 
 
-def _images(paths: Sequence[Path]) -> Iterator[Path]:
-    """The files themselves, and those of folders with all that is below, sorted.
+def _find(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """The files themselves, and the images in folders with all that is below, sorted.
 
-    In a folder an image has an image's extension; one that is named may be called anything.
+    With them lines on what was found in folders. There a file is an image by its content, or by
+    its name; one that is named itself may be called anything.
     """
-    from nas.datasets.image import EXTENSIONS
-
+    images: list[Path] = []
+    words: list[str] = []
     for path in paths:
         if not os.path.isdir(path):
-            yield path
+            images.append(path)
             continue
-        inside = sorted(
-            one for one in path.rglob("*") if one.suffix.lower() in EXTENSIONS and one.is_file()
-        )
+        found = list(files_below(path))
+        inside = [file for file, reason in found if not reason]
         if not inside:
-            endings = ", ".join(sorted(EXTENSIONS))
+            why = "; ".join(left_out_words(_left_out(found), path)) or "it is empty"
             raise ValueError(
-                f"the folder {shown(path)} has no images; their names end in {endings}"
+                f"the folder {shown(path)} has no images ({why}); give one that has, or files"
             )
-        yield from inside
+        words.append(f"{shown(path)}: {len(inside):,} {'image' if len(inside) == 1 else 'images'}")
+        words += left_out_words(_left_out(found), path)
+        images += inside
+    return images, words
 
 
-def _probabilities(classifier: Classifier, images: Sequence[Path]) -> Probabilities:
-    """Float32 [N, classes]; once an image can't be read, the others are read, but not looked at."""
-    from nas.datasets import DataError
-    from nas.datasets.image import read_image
+def _left_out(found: Sequence[tuple[Path, str]]) -> list[LeftOut]:
+    return [LeftOut(path, reason) for path, reason in found if reason]
 
-    known = classifier.facts
+
+def _read(
+    images: Sequence[Path], known: Facts, pixel_range: PixelRange | None
+) -> tuple[Pixels, list[Look]]:
+    """Uint8 [N, C, R, R], and what each image is; ValueError with all that can't be read."""
+    pixels = np.empty((len(images), *known.image), np.uint8)
+    looks: list[Look] = []
     problems: list[str] = []
-    parts: list[Probabilities] = []
-    for start in range(0, len(images), BATCH):
-        read: list[Pixels] = []
-        for image in images[start : start + BATCH]:
-            try:
-                read.append(read_image(image, known.resolution, known.channels).numpy())
-            except DataError as error:
-                problems.append(str(error))
-        if not problems:
-            parts.append(classifier.probabilities(np.stack(read), BATCH))
+    for number, image in enumerate(images):
+        try:
+            read, look = read_and_look(image, known.resolution, known.channels, pixel_range)
+        except DataError as error:
+            problems.append(str(error))
+        else:
+            pixels[number] = read.numpy()
+            looks.append(look)
     if problems:
         raise ValueError(
             f"{len(problems):,} of {len(images):,} images can't be read, so none was looked at: "
             f"{'; '.join(problems)}"
         )
-    return np.concatenate(parts)
+    return pixels, looks
 
 
 def print_predictions(predictions: Sequence[Prediction]) -> None:

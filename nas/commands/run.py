@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.commands import tables
-from nas.commands.parsing import budgets, count, duration, names, read_space, short_time
+from nas.commands.parsing import (
+    budgets,
+    count,
+    duration,
+    names,
+    pixel_range,
+    read_space,
+    short_time,
+)
 from nas.datasets import Found, find
 from nas.datasets.sources import full_name, source
 from nas.objectives import chosen
@@ -50,6 +58,7 @@ class Asked:
     start_from: str | None
     space: Path | None
     data_dir: Path | None
+    pixel_range: str | None
     seed: int
     precision: str
     workers: int | None
@@ -179,6 +188,7 @@ def settings_of(asked: Asked, stored: Settings | None = None) -> Settings:
         resolution=asked.resolution,
         dataset=before.dataset if asked.dataset is None else full_name(asked.dataset),
         channels=before.channels if asked.channels is None else asked.channels,
+        pixel_range=pixel_range(asked.pixel_range) or before.pixel_range,
         budgets=images,
         eta=eta,
         promotion=promotion,
@@ -200,14 +210,16 @@ def _on_images(
 
     A folder is looked through for these, the others are fetched only once all else is checked.
     """
-    if stored is not None and stored.dataset != settings.dataset:
+    known = source(settings.dataset)
+    if stored is not None and source(stored.dataset) is not known:
         (difference,) = differences({"dataset": stored.dataset}, {"dataset": settings.dataset})
         raise ValueError(
             f"study {asked.study!r} was made with other images: {difference}; "
             "leave out --dataset, or give another --study"
         )
-    known = source(settings.dataset)
-    found = None if known.classes else find(settings.dataset, asked.data_dir)
+    found = None
+    if not known.classes:
+        found = find(settings.dataset, asked.data_dir, settings.pixel_range)
     own = found or known
     if asked.channels is None and stored is None:
         settings = replace(settings, channels=own.channels)

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nas.commands.parsing import count, duration
+from nas.commands.images import say
+from nas.commands.parsing import count, duration, pixel_range
 from nas.commands.subjects import RESOLUTIONS, Subject, View, find_subject, trial_subject
 from nas.commands.trained import Trained, show
-from nas.datasets import Dataset, Found, Images, find, load, load_test
-from nas.datasets.sources import source
+from nas.datasets import Dataset, Found, Images, find, load_test
+from nas.datasets.found import PixelRange
+from nas.datasets.sources import DATASETS, FOLDER, load_found, source
 from nas.full_training import record
 from nas.full_training.job import EPOCHS, FullRecipe, Job
 from nas.full_training.loggers import LOGGERS, CurveLog, check_logger
@@ -35,6 +37,7 @@ class Asked:
     storage: str
     dataset: str | None
     data_dir: Path | None
+    pixel_range: str | None
     resolution: int | None
     channels: int | None
     epochs: int | None
@@ -64,13 +67,13 @@ class Task:
 
     def dataset(self) -> Dataset:
         """The training and validation images."""
-        job = self.job
-        return load(self.found.name, self.found.directory, job.resolution, job.channels)
+        return load_found(self.found, self.job.resolution, self.job.channels)
 
     def test_images(self) -> Images:
         """The test images, which only a network that is trained to its end may see."""
-        job = self.job
-        return load_test(self.found.name, self.found.directory, job.resolution, job.channels)
+        job, found = self.job, self.found
+        shape = (job.resolution, job.channels)
+        return load_test(found.name, found.directory, *shape, found.pixel_range, found.digest)
 
     def description(self) -> Description:
         """What is kept with the weights."""
@@ -85,6 +88,8 @@ class Task:
             job.dataset,
             job.data,
             job.validate,
+            pixel_range=self.found.pixel_range,
+            membership=self.found.membership.to_text(),
         )
 
 
@@ -112,6 +117,8 @@ def train_command(asked: Asked, quiet: bool, as_json: bool) -> int:
                     claims.enter_context(record.claimed(task.directory))
                 for task in open_tasks:
                     record.keep_job(task.directory, task.job)
+                if open_tasks:  # all of them have the same images
+                    say(open_tasks[0].found.words, quiet)
                 for place, task in enumerate(open_tasks, start=1):
                     if asked.front and not quiet:
                         print(f"{place}/{len(open_tasks)}: {task.directory}", file=sys.stderr)
@@ -158,11 +165,16 @@ def _task(subject: Subject, asked: Asked, seconds: float | None) -> Task:
         raise ValueError(
             f"{subject.name} is a layer graph only, which can't be trained; give a candidate"
         )
-    found = _found(subject, asked)
     directory = _directory(subject, asked)
     record.check_place(directory)
     before, card = record.read_job(directory), record.read_card(directory)
     was = vars(before) if before else {}
+    name = asked.dataset or (subject.settings.dataset if subject.settings else DATASET)
+    asked_range = pixel_range(asked.pixel_range)
+    if asked_range is None and source(name) is DATASETS[FOLDER]:
+        own_range = subject.settings.pixel_range if subject.settings else None
+        asked_range = was.get("pixel_range") or own_range
+    found = _found(subject, asked, name, asked_range)
     own = subject.image[0] if subject.trial else found.channels
     resolution = _first(asked.resolution, was.get("resolution"), subject.image[1])
     channels = _first(asked.channels, was.get("channels"), own)
@@ -187,6 +199,7 @@ def _task(subject: Subject, asked: Asked, seconds: float | None) -> Task:
         validate,
         _first(asked.seed, was.get("seed"), 0),
         recipe,
+        asked_range,
     )
     if before:
         record.check_same(directory, before, job)
@@ -203,10 +216,9 @@ def _first(asked: T | None, before: T | None, default: T) -> T:
     return default if before is None else before
 
 
-def _found(subject: Subject, asked: Asked) -> Found:
+def _found(subject: Subject, asked: Asked, name: str, asked_range: PixelRange | None) -> Found:
     settings = subject.settings
-    name = asked.dataset or (settings.dataset if settings else DATASET)
-    found = find(name, asked.data_dir)
+    found = find(name, asked.data_dir, asked_range)
     known = settings.data if settings and not settings.data.startswith(REPLAYED) else ""
     if known and asked.dataset is None and found.digest != known:
         raise ValueError(
@@ -233,7 +245,7 @@ def _size(
 ) -> int:
     if before and asked.train_size is None:
         return before.train_size
-    dataset = load(found.name, found.directory, resolution, channels)
+    dataset = load_found(found, resolution, channels)
     most = len(dataset.train) + (0 if validate else len(dataset.validation))
     size = most if asked.train_size is None else count("--train-size", asked.train_size)
     check_range("train size", size, 2, most)

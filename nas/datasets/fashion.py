@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from nas.datasets import cache, download
 from nas.datasets.formats import Arrays, idx
-from nas.datasets.found import DataError, Found
+from nas.datasets.found import DataError, Found, PixelRange
 from nas.datasets.sources import DATASETS
 from nas.datasets.split import Bytes, digest_of
 
@@ -39,11 +39,13 @@ ROOM = "60 MB"
 _WAY_OUT = "put the original there, or let nas.datasets.find choose the directory"
 
 
-def find(name: str, data_dir: Path | None) -> Found:
+def find(name: str, data_dir: Path | None, pixel_range: PixelRange | None) -> Found:
     """Return the images, in the cache; see `find_files`."""
+    del pixel_range
     source = DATASETS[name]
     directory = str(find_files(data_dir))
-    return Found(name, directory, digest(), source.classes, source.channels)
+    words = (source.summary(name, directory),)
+    return Found(name, directory, digest(), source.classes, source.channels, words=words)
 
 
 def digest() -> str:
@@ -51,13 +53,16 @@ def digest() -> str:
     return digest_of(FILES["train-images-idx3-ubyte"], FILES["train-labels-idx1-ubyte"])
 
 
-def load(name: str, directory: Path, resolution: int, channels: int) -> "Dataset":
+def load(
+    name: str, directory: Path, resolution: int, channels: int, pixel_range: PixelRange | None
+) -> "Dataset":
     """Return the published training set in its two splits; the digest is of what was read.
 
     Raises DataError if a file is missing or malformed.
     """
     from nas.datasets.arrays import dataset
 
+    del pixel_range
     arrays, found = _read(directory, "train", TRAIN)
     try:
         return dataset(arrays, DATASETS[name].classes, found, resolution, channels)
@@ -65,13 +70,20 @@ def load(name: str, directory: Path, resolution: int, channels: int) -> "Dataset
         raise DataError(f"{directory}: {error}; {_WAY_OUT}") from error
 
 
-def load_test(name: str, directory: Path, resolution: int, channels: int) -> "Images":
+def load_test(
+    name: str,
+    directory: Path,
+    resolution: int,
+    channels: int,
+    pixel_range: PixelRange | None,
+    digest: str,
+) -> "Images":
     """Return the published test set; DataError unless it is the original."""
     import numpy as np
 
     from nas.datasets.arrays import images
 
-    del name
+    del name, pixel_range, digest
     arrays, found = _read(directory, "t10k", TEST)
     if found != digest_of(FILES["t10k-images-idx3-ubyte"], FILES["t10k-labels-idx1-ubyte"]):
         raise DataError(f"{directory} has an altered test set; {_WAY_OUT}")

@@ -3,155 +3,255 @@
 Its parts are `train`, `val` and `test`, or are held out by content: equal files stay together.
 """
 
-import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
-from nas.datasets import cache
-from nas.datasets.found import DataError, Found, shown
-from nas.datasets.image import EXTENSIONS, content, decode, faults, is_gray, quiet
+from nas.datasets.depth import unknown_range
+from nas.datasets.found import HELD_OUT, DataError, Found, PixelRange, listed, shown
+from nas.datasets.image import (
+    EXTENSIONS,
+    HEAD,
+    Look,
+    content,
+    examine,
+    faults,
+    look_at,
+    quiet,
+    why_not,
+)
+from nas.datasets.layout import PARTS, Layout, LeftOut, lay_out
+from nas.datasets.looks import keep_looks, kept_looks
+from nas.datasets.membership import Membership, digest_of_file, membership
 from nas.datasets.sources import FOLDER
-from nas.datasets.split import HELD_OUT
+from nas.datasets.summary import summary
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from nas.datasets.images import Dataset, Images
 
 SPLIT_VERSION = 1
-"""To be raised with every change of `split`, or of what `image` makes of a file."""
-
-PARTS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
-"""What each part's folder may be called."""
-
-LISTED = 10
-"""Names in an error, at most."""
+"""To be raised with every change of `split`, or of what `image` makes of every file."""
 
 THREADS = 4
 
 
 class File(NamedTuple):
-    """An image: its path, and its class as a number."""
+    """An image: its path, its class as a number, and the SHA-256 of its content."""
 
     path: Path
     label: int
+    sha256: str
+
+
+Parts = Mapping[str, Sequence[File]]
+"""The images of train, val and test."""
 
 
 class Folder(NamedTuple):
-    """What is in a folder; ``parts`` has train, and those of val and test that have folders."""
+    """What is in a folder: ``given`` are the images of the parts that it has folders for.
 
-    root: Path
-    classes: tuple[str, ...]
-    parts: dict[str, list[File]]
+    ``looks`` is what each image is, by its SHA-256; ``pixels`` those that were asked for, likewise.
+    """
+
+    layout: Layout
+    given: Parts
+    looks: Mapping[str, Look]
+    pixels: "Mapping[str, Tensor]"
+    left_out: tuple[LeftOut, ...]
 
 
-def find(name: str, data_dir: Path | None) -> Found:
-    """Return a folder in which every image can be read.
+class _Read(NamedTuple):
+    """What is in one file."""
 
-    Images that were once decoded are not decoded again; the cache remembers that of their digest.
+    sha256: str
+    look: Look
+    pixels: "Tensor | None"
+
+
+def find(name: str, data_dir: Path | None, pixel_range: PixelRange | None) -> Found:
+    """Return a folder in which every image can be read, and what there is to say of it.
+
+    Images that were once decoded are not decoded again; the cache remembers what they are.
 
     Raises DataError that names all images that can't be read, or all classes with too few.
     """
     if data_dir is not None:
         raise DataError(f"{name} says itself where its images are; leave out --data-dir")
-    folder = look(Path(name.removeprefix(f"{FOLDER}:")))
-    contents, unreadable = _each(folder, _sha256)
-    digest = _digest(folder, split(folder, contents), contents) if not unreadable else ""
-    channels = _known_channels(digest)
-    if channels is None:
-        gray, damaged = _each(folder, lambda path: is_gray(content(path)))
-        _refuse(folder, {**damaged, **unreadable})
-        channels = 1 if all(gray.values()) else 3
-        # only to be faster the next time
-        with contextlib.suppress(DataError):
-            cache.write(cache.cache_directory("folders"), digest, str(channels).encode(), "1 MB")
-    return Found(name, str(folder.root), digest, folder.classes, channels)
+    root = Path(name.removeprefix(f"{FOLDER}:"))
+    folder = _look_through(root)
+    keep_looks(root, folder.looks)
+    looks = _looks(folder)
+    if unknown := _unknown_range(folder, pixel_range):
+        raise DataError(unknown)
+    parts = split(folder)
+    return Found(
+        name,
+        str(root),
+        _digest(folder, parts, pixel_range),
+        folder.layout.classes,
+        1 if all(look.gray for look in looks) else 3,
+        _effective(looks, pixel_range),
+        membership({part: [file.sha256 for file in parts[part]] for part in parts}),
+        tuple(summary(name, folder, parts, pixel_range)),
+    )
 
 
-def load(name: str, directory: Path, resolution: int, channels: int) -> "Dataset":
+def load(
+    name: str, directory: Path, resolution: int, channels: int, pixel_range: PixelRange | None
+) -> "Dataset":
     """Return the images for training and for validation; the digest is of what was read."""
     from nas.datasets.arrays import mean_std
     from nas.datasets.images import Dataset
 
     del name
-    folder = look(directory)
-    contents = _hashed(folder)
-    parts = split(folder, contents)
-    train, validation = (
-        _decoded(parts[part], contents, resolution, channels) for part in ("train", "val")
-    )
-    digest = _digest(folder, parts, contents)
-    return Dataset(train, validation, folder.classes, *mean_std(train.pixels), digest)
+    folder, parts = _loaded(directory, ("train", "val"), resolution, channels, pixel_range)
+    train, validation = (_images(folder, parts[part]) for part in ("train", "val"))
+    digest = _digest(folder, parts, pixel_range)
+    return Dataset(train, validation, folder.layout.classes, *mean_std(train.pixels), digest)
 
 
-def load_test(name: str, directory: Path, resolution: int, channels: int) -> "Images":
-    """Return the images of the test."""
+def load_test(
+    name: str,
+    directory: Path,
+    resolution: int,
+    channels: int,
+    pixel_range: PixelRange | None,
+    digest: str,
+) -> "Images":
+    """Return the images of the test; with ``digest`` DataError if that isn't what was read."""
     del name
-    folder = look(directory)
-    contents = _hashed(folder)
-    return _decoded(split(folder, contents)["test"], contents, resolution, channels)
-
-
-def look(root: Path) -> Folder:
-    """Return the classes and images of a folder, by name; files beside the classes don't count.
-
-    Raises DataError if it isn't one, or if a class has no image.
-    """
-    if not root.is_dir():
-        what = "is a file" if root.exists() else "isn't there"
-        raise DataError(f"{shown(root)} {what}; give a folder that has one folder a class")
-    places = _places(root)
-    classes = tuple(_folders(places["train"]))
-    if not classes:
-        raise DataError(f"{shown(root)} has no folders; it needs one for each class of images")
-    if len(classes) == 1:
-        raise DataError(f"{shown(root)} has one class alone, {shown(classes[0])}; it needs two")
-    parts: dict[str, list[File]] = {}
-    empty = []
-    for part, place in places.items():
-        if unlike := set(classes) ^ set(_folders(place)):
-            raise DataError(
-                f"{shown(places['train'])} and {shown(place)} must have the same classes; "
-                f"only one has {_listed(map(shown, sorted(unlike)))}"
-            )
-        found = [_images(place / name) for name in classes]
-        empty += [shown(place / classes[label]) for label, paths in enumerate(found) if not paths]
-        parts[part] = [File(path, label) for label, paths in enumerate(found) for path in paths]
-    if empty:
-        endings = ", ".join(ending[1:] for ending in EXTENSIONS)
+    folder, parts = _loaded(directory, ("test",), resolution, channels, pixel_range)
+    if digest and digest != _digest(folder, parts, pixel_range):
         raise DataError(
-            f"there is no image ({endings}) in {_listed(empty)}; fill or remove each of them"
+            f"the images in {shown(directory)} have changed, so that its test may hold some that "
+            f"were trained on; bring the original files back (their digest was {digest})"
         )
-    return Folder(root, classes, parts)
+    return _images(folder, parts["test"])
 
 
-def _places(root: Path) -> dict[str, Path]:
-    """Return where each part's classes are; all in the root, unless its `train` has folders."""
-    top = _folders(root)
-    if "train" not in top or not _folders(root / "train"):
-        return {"train": root}
-    places = {}
-    for part, names in PARTS.items():
-        there = [name for name in names if name in top]
-        if len(there) > 1:
-            raise DataError(f"{shown(root)} has both {' and '.join(there)}; leave one of them")
-        if there:
-            places[part] = root / there[0]
-    return places
+class Members(NamedTuple):
+    """The images of a part that a model may be measured on, and how they were chosen.
+
+    ``left``: images among them that were in this part of the model's own. ``refused``: files that
+    are in the part now, and were in another one then.
+    """
+
+    images: "Images"
+    left: int
+    refused: int
 
 
-def _folders(place: Path) -> list[str]:
-    """Return the names of the folders in one, but for hidden ones, sorted."""
-    with faults(place):
-        return sorted(p.name for p in place.iterdir() if p.name[0] != "." and p.is_dir())
+def load_members(
+    found: Found, known: Membership, part: str, resolution: int, channels: int
+) -> Members:
+    """Return the images of a part that a model with such a membership was not trained on.
+
+    These are those of the folder for that part, or else what is held out now and what was held out
+    for the model, wherever it lies now. No file that was in another part of the model's is among
+    them. There may be none.
+    """
+    folder, parts = _loaded(
+        Path(found.directory), tuple(PARTS), resolution, channels, found.pixel_range
+    )
+    others = frozenset[bytes]().union(*(known.part(name) for name in PARTS if name != part))
+    own = known.part(part)
+    now = {file.path for file in parts[part]}
+    every = [(file, digest_of_file(file.sha256)) for name in PARTS for file in parts[name]]
+    given = part in folder.given
+    chosen = [
+        (file, digest)
+        for file, digest in every
+        if file.path in now or (not given and digest in own)
+    ]
+    kept = [(file, digest) for file, digest in chosen if digest not in others]
+    return Members(
+        _images(folder, [file for file, _ in kept]),
+        len({digest for _, digest in kept} & own),
+        len(chosen) - len(kept),
+    )
 
 
-def _images(place: Path) -> list[Path]:
-    """Return the image files anywhere below a folder, sorted; a circle of links is walked once."""
-    found: list[Path] = []
+def _loaded(
+    root: Path,
+    wanted: Sequence[str],
+    resolution: int,
+    channels: int,
+    pixel_range: PixelRange | None,
+) -> tuple[Folder, Parts]:
+    """Return a folder with the pixels of these parts, and its images split into all three."""
+
+    def decode(found: bytes) -> "tuple[Look, Tensor]":
+        return examine(found, resolution, channels, pixel_range)
+
+    folder = _look_through(root, decode, wanted)
+    if unknown := _unknown_range(folder, pixel_range):
+        raise DataError(unknown)
+    return folder, split(folder)
+
+
+def _look_through(
+    root: Path,
+    decode: "Callable[[bytes], tuple[Look, Tensor]] | None" = None,
+    wanted: Sequence[str] = (),
+) -> Folder:
+    """Return what is in a folder; each file is read once.
+
+    With ``decode`` there are the pixels of the ``wanted`` parts, and of all of which they may be.
+    """
+    layout = lay_out(root)
+    known = kept_looks(root)
+    left_out = list(layout.left_out)
+    candidates: dict[str, list[tuple[Path, int]]] = {}
+    for part, place in layout.places.items():
+        candidates[part] = []
+        for label, name in enumerate(layout.classes):
+            for path, reason in _files(place / name):
+                if reason:
+                    left_out.append(LeftOut(path, reason))
+                else:
+                    candidates[part].append((path, label))
+    decoded = {part for part in candidates if part in wanted}
+    if any(part not in candidates for part in wanted):
+        decoded.add("train")
+
+    def read(path: Path, part: str) -> _Read:
+        found = content(path)
+        sha256 = hashlib.sha256(found).hexdigest()
+        if decode is not None and part in decoded:
+            return _Read(sha256, *decode(found))
+        return _Read(sha256, known.get(sha256) or look_at(found), None)
+
+    every = [(path, part) for part, files in candidates.items() for path, _ in files]
+    made, reasons, problems = _each(every, read)
+    left_out += [LeftOut(path, reason) for path, reason in reasons.items()]
+    _refuse(len(every) - len(reasons), problems)
+    given = {
+        part: [File(path, label, made[path].sha256) for path, label in files if path in made]
+        for part, files in candidates.items()
+    }
+    given, twice = _apart(layout, given)
+    _check_filled(layout, given)
+    return Folder(
+        layout,
+        given,
+        {one.sha256: one.look for one in made.values()},
+        {one.sha256: one.pixels for one in made.values() if one.pixels is not None},
+        (*left_out, *twice),
+    )
+
+
+def _files(place: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the files anywhere below a folder, sorted, with "" beside them.
+
+    What is hidden, or was there before in a circle of links, comes with the reason beside it.
+    """
+    found: list[tuple[Path, str]] = []
     seen: set[tuple[int, int]] = set()
     waiting = [place]
     while waiting:
@@ -159,19 +259,107 @@ def _images(place: Path) -> list[Path]:
         with faults(folder):
             known = folder.stat()
             if (known.st_dev, known.st_ino) in seen:
+                found.append((folder, "a link to a folder that is there already"))
                 continue
             seen.add((known.st_dev, known.st_ino))
             for path in folder.iterdir():
                 if path.name[0] == ".":
-                    continue
-                if path.is_dir():
+                    found.append((path, "hidden"))
+                elif path.is_dir():
                     waiting.append(path)
-                elif path.suffix.lower() in EXTENSIONS:
-                    found.append(path)
-    return sorted(found)
+                else:
+                    found.append((path, ""))
+    yield from sorted(found)
 
 
-def split(folder: Folder, contents: Mapping[Path, str]) -> dict[str, list[File]]:
+def files_below(place: Path) -> Iterator[tuple[Path, str]]:
+    """Yield what is below a folder at any depth, sorted, with why it is no image; "" if it is."""
+    for path, reason in _files(place):
+        yield path, reason or _why_not(path)
+
+
+def _why_not(path: Path) -> str:
+    """Return why a file isn't read as an image, from its name and its beginning; else ""."""
+    if not path.is_file():
+        return "" if path.suffix.lower() in EXTENSIONS else "no image"
+    with faults(path), path.open("rb") as file:
+        return why_not(path, file.read(HEAD))
+
+
+def _each(
+    files: Sequence[tuple[Path, str]], read: Callable[[Path, str], _Read]
+) -> tuple[dict[Path, _Read], dict[Path, str], dict[Path, str]]:
+    """Return what is in files, why others are left out, and what is wrong with yet others.
+
+    A file that is damaged is wrong if its name says that it is an image, else it is left out.
+    """
+    made: dict[Path, _Read] = {}
+    reasons: dict[Path, str] = {}
+    problems: dict[Path, str] = {}
+
+    def one(path: Path, part: str) -> None:
+        try:
+            if reason := _why_not(path):
+                reasons[path] = reason
+                return
+            with faults(path):
+                made[path] = read(path, part)
+        except DataError as error:
+            if path.suffix.lower() in EXTENSIONS or isinstance(error.__cause__, OSError):
+                problems[path] = str(error)
+            else:
+                reasons[path] = "no image, though it begins like one"
+
+    pool = ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1))
+    try:
+        with quiet():
+            list(pool.map(one, *zip(*files, strict=True)) if files else ())
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return made, reasons, problems
+
+
+def _refuse(total: int, problems: Mapping[Path, str]) -> None:
+    if problems:
+        raise DataError(
+            f"{len(problems)} of {total:,} images can't be used: "
+            f"{listed(problems[path] for path in sorted(problems))}; repair or remove each of them"
+        )
+
+
+def _apart(layout: Layout, given: Parts) -> tuple[dict[str, list[File]], list[LeftOut]]:
+    """Return parts without what is in another one too: the test keeps it, else validation."""
+    parts: dict[str, list[File]] = {}
+    left_out = []
+    place_of: dict[str, str] = {}
+    for part in reversed(PARTS):  # the test first
+        if part not in given:
+            continue
+        for file in given[part]:
+            if file.sha256 in place_of:
+                where = f"in {shown(place_of[file.sha256])} too, which keeps it"
+                left_out.append(LeftOut(file.path, where))
+        parts[part] = [file for file in given[part] if file.sha256 not in place_of]
+        place_of |= {file.sha256: layout.places[part].name for file in parts[part]}
+    return parts, left_out
+
+
+def _check_filled(layout: Layout, given: Parts) -> None:
+    empty = [
+        shown(layout.places[part] / name)
+        for part, files in given.items()
+        for label, name in enumerate(layout.classes)
+        if not any(file.label == label for file in files)
+    ]
+    if empty:
+        endings = ", ".join(ending[1:] for ending in EXTENSIONS)
+        raise DataError(
+            f"there is no image ({endings}) of its own in {listed(empty)}; "
+            "fill or remove each of them"
+        )
+
+
+def split(folder: Folder) -> Parts:
     """Return the images of each part; those without a folder are held out of train's.
 
     In each class the different contents with the smallest digests go to the test, the next to
@@ -179,15 +367,15 @@ def split(folder: Folder, contents: Mapping[Path, str]) -> dict[str, list[File]]
 
     Raises DataError that names every class that hasn't an image of its own for each part.
     """
-    missing = [part for part in ("test", "val") if part not in folder.parts]
+    missing = [part for part in ("test", "val") if part not in folder.given]
     if not missing:
-        return folder.parts
-    own: list[set[str]] = [set() for _ in folder.classes]
-    for file in folder.parts["train"]:
-        own[file.label].add(contents[file.path])
+        return folder.given
+    own: list[set[str]] = [set() for _ in folder.layout.classes]
+    for file in folder.given["train"]:
+        own[file.label].add(file.sha256)
     part_of: dict[str, str] = {}
     few = []
-    for name, some in zip(folder.classes, own, strict=True):
+    for name, some in zip(folder.layout.classes, own, strict=True):
         share = max(1, len(some) // HELD_OUT)
         shared = len(some & part_of.keys())
         for part in missing:
@@ -200,102 +388,66 @@ def split(folder: Folder, contents: Mapping[Path, str]) -> dict[str, list[File]]
             few.append(f"{shown(name)} ({len(some)}{also})")
     if few:
         raise DataError(
-            f"{shown(folder.root)} has classes with fewer than {1 + len(missing)} different images "
-            f"of their own, one for {' and '.join(['training', *missing])} each: {_listed(few)}"
+            f"{shown(folder.layout.root)} has classes with fewer than {1 + len(missing)} different "
+            f"images of their own, one for {' and '.join(['training', *missing])} each: "
+            f"{listed(few)}"
         )
-    parts = {part: files for part, files in folder.parts.items() if part != "train"}
+    parts = {part: files for part, files in folder.given.items() if part != "train"}
     for part in ("train", *missing):
-        files = folder.parts["train"]
-        parts[part] = [file for file in files if part_of[contents[file.path]] == part]
+        parts[part] = [file for file in folder.given["train"] if part_of[file.sha256] == part]
     return parts
 
 
-def _digest(
-    folder: Folder, parts: Mapping[str, Iterable[File]], contents: Mapping[Path, str]
-) -> str:
-    """Return the digest of names, contents and the split."""
+def _digest(folder: Folder, parts: Parts, pixel_range: PixelRange | None) -> str:
+    """Return the digest of names, contents and the split, and of how values become 8 bits."""
+    root = folder.layout.root
     files = [
-        (part, file.label, str(file.path.relative_to(folder.root)), contents[file.path])
+        (part, file.label, str(file.path.relative_to(root)), file.sha256)
         for part in sorted(parts)
         for file in parts[part]
     ]
-    told = json.dumps([SPLIT_VERSION, folder.classes, files])
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
+    told: list[object] = [SPLIT_VERSION, folder.layout.classes, files]
+    readings = {
+        file.sha256: reading
+        for some in parts.values()
+        for file in some
+        if (depth := folder.looks[file.sha256].depth) and (reading := depth.reading(pixel_range))
+    }
+    if readings:
+        told.append(sorted(readings.items()))
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
 
 
-def _hashed(folder: Folder) -> dict[Path, str]:
-    """Return the SHA-256 of every image's file; DataError that names those that can't be read."""
-    contents, problems = _each(folder, _sha256)
-    _refuse(folder, problems)
-    return contents
+def _looks(folder: Folder) -> list[Look]:
+    """What the images of all parts are, each content once."""
+    used = {file.sha256 for files in folder.given.values() for file in files}
+    return [look for sha256, look in folder.looks.items() if sha256 in used]
 
 
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(content(path)).hexdigest()
+def _unknown_range(folder: Folder, pixel_range: PixelRange | None) -> str:
+    """Why images of more than 8 bits can't be read, as one sentence; "" if they can."""
+    deep = {sha256 for sha256, look in folder.looks.items() if look.depth is not None}
+    depths = [look.depth for look in _looks(folder) if look.depth is not None]
+    if not (why := unknown_range(depths, pixel_range)):
+        return ""
+    files = [file for some in folder.given.values() for file in some if file.sha256 in deep]
+    total = sum(len(some) for some in folder.given.values())
+    first = min(file.path for file in files)
+    return f"{len(files)} of {total:,} images, such as {shown(first)}, have {why}"
 
 
-def _refuse(folder: Folder, problems: Mapping[Path, str]) -> None:
-    if problems:
-        total = sum(len(files) for files in folder.parts.values())
-        raise DataError(
-            f"{len(problems)} of {total:,} images can't be used: "
-            f"{_listed(problems[path] for path in sorted(problems))}; repair or remove each of them"
-        )
+def _effective(looks: Iterable[Look], asked: PixelRange | None) -> PixelRange | None:
+    """The range by which images of more than 8 bits are read that don't say it, if any."""
+    unsaid = [look.depth for look in looks if look.depth and look.depth.declared is None]
+    return asked or (unsaid[0].range(None) if unsaid else None)
 
 
-T = TypeVar("T")
-
-
-def _each(folder: Folder, function: Callable[[Path], T]) -> tuple[dict[Path, T], dict[Path, str]]:
-    """Return what a function makes of every image's path, and what it says is wrong with others."""
-    made: dict[Path, T] = {}
-    problems: dict[Path, str] = {}
-
-    def one(path: Path) -> None:
-        try:
-            with faults(path):
-                made[path] = function(path)
-        except DataError as error:
-            problems[path] = str(error)
-
-    paths = [file.path for files in folder.parts.values() for file in files]
-    pool = ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1))
-    try:
-        with quiet():
-            list(pool.map(one, paths))
-    finally:
-        pool.shutdown(cancel_futures=True)
-    return made, problems
-
-
-def _decoded(
-    files: Sequence[File], contents: Mapping[Path, str], resolution: int, channels: int
-) -> "Images":
-    """Return the images of files whose content is still the one that is known."""
+def _images(folder: Folder, files: Sequence[File]) -> "Images":
+    """Return the pixels of files, which were read with the folder."""
     import torch
 
     from nas.datasets.images import Images
 
-    pixels = torch.empty((len(files), channels, resolution, resolution), dtype=torch.uint8)
-    with quiet():
-        for number, file in enumerate(files):
-            with faults(file.path):
-                found = content(file.path)
-                if hashlib.sha256(found).hexdigest() != contents[file.path]:
-                    raise ValueError("has changed while it was read")
-                pixels[number] = decode(found, resolution, channels)
-    return Images(pixels, torch.tensor([file.label for file in files]))
-
-
-def _known_channels(digest: str) -> int | None:
-    """Return what is remembered of images that could all be read."""
-    try:
-        return {b"1": 1, b"3": 3}.get((cache.cache_directory("folders") / digest).read_bytes())
-    except OSError:
-        return None
-
-
-def _listed(names: Iterable[str]) -> str:
-    every = list(names)
-    more = f" and {len(every) - LISTED:,} more" if len(every) > LISTED else ""
-    return ", ".join(every[:LISTED]) + more
+    pixels = [folder.pixels[file.sha256] for file in files]
+    labels = torch.tensor([file.label for file in files], dtype=torch.int64)
+    return Images(torch.stack(pixels) if pixels else torch.empty(0, dtype=torch.uint8), labels)

@@ -1,11 +1,47 @@
 """What is known of images before they are loaded: Found, and the error where they aren't there."""
 
-from dataclasses import dataclass
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from nas.datasets.membership import Membership
+
+LISTED = 10
+"""Names in a line, at most."""
+
+HELD_OUT = 6
+"""One in so many images of each class is held out, where a data set doesn't say which."""
+
+PixelRange = tuple[float, float]
+"""The values of black and white in images of more than 8 bits."""
 
 
 def shown(name: object) -> str:
     """Return a name from outside in quotes, on one line whatever is in it."""
     return repr(str(name))
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names with commas between, the first few of many."""
+    every = list(names)
+    more = f" and {len(every) - LISTED:,} more" if len(every) > LISTED else ""
+    return ", ".join(every[:LISTED]) + more
+
+
+def told_apart(names: Iterable[str]) -> dict[str, str]:
+    """Return each name as `shown`, with its code points where another one looks like it.
+
+    The letter é is one code point (NFC), or an e and an accent (NFD): two names, and one look.
+    """
+    every = dict.fromkeys(names)
+    looks = Counter(unicodedata.normalize("NFKC", name) for name in every)
+    return {
+        name: f"{shown(name)} ({' '.join(f'U+{ord(letter):04X}' for letter in name)})"
+        if looks[unicodedata.normalize("NFKC", name)] > 1
+        else shown(name)
+        for name in every
+    }
 
 
 class DataError(ValueError):
@@ -20,6 +56,9 @@ class Found:
     directory: where `load` reads them.
     digest: 16 hex digits that identify the raw data and the rule of the split, not a resolution.
     channels: of the images as they are, 1 or 3.
+    pixel_range: the values of black and white in images of more than 8 bits that don't say it.
+    membership: which files are in which part, of a folder; of published data sets nothing is kept.
+    words: lines that say what was found, for whoever is about to work on it.
     """
 
     name: str
@@ -27,3 +66,6 @@ class Found:
     digest: str
     classes: tuple[str, ...]
     channels: int
+    pixel_range: PixelRange | None = None
+    membership: Membership = field(default=Membership(), repr=False)
+    words: tuple[str, ...] = field(default=(), compare=False, repr=False)

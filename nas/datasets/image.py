@@ -3,28 +3,40 @@
 import contextlib
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from nas.datasets.found import DataError, shown
+from nas.datasets.depth import Depth, deep, unknown_range
+from nas.datasets.found import DataError, PixelRange, shown
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 EXTENSIONS = (
-    *(".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"),
-    *(".tif", ".tiff", ".ppm", ".pgm"),
+    *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".bmp", ".dib", ".gif", ".webp"),
+    *(".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".jp2", ".j2k", ".jpx", ".qoi"),
 )
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+"""Of names that say that a file is an image; others are read too where their content is one."""
+
+FORMATS = (
+    *("PNG", "JPEG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000", "QOI"),
+    *("PCX", "SGI"),
+)
 """What a file may hold, whatever its extension: Pillow knows others that run programs."""
+
+RAW = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".srw")
+"""A camera's own files: as TIFF they hold a small preview, which isn't the image."""
+
+HEAD = 4096
+"""Bytes by which a file is recognized."""
 
 MOST_PIXELS = 100_000_000
 MOST_BYTES = 1 << 30
-GRAY = ("1", "L", "LA", "La", "I")
+GRAY = ("1", "L", "LA", "La", "I", "F")
 """Modes without colour, beside those of 16 bits."""
 
 
@@ -32,16 +44,93 @@ class _UnusableError(ValueError):
     """What is wrong with an image that Pillow has no objection to."""
 
 
-def read_image(path: Path, resolution: int, channels: int) -> "Tensor":
+class Look(NamedTuple):
+    """What an image file is: Pillow's format and mode, its size, and its depth beyond 8 bits.
+
+    ``gray``: its mode is one without colour. A palette counts as colour, and so does colour of
+    which all is gray.
+    """
+
+    format: str
+    mode: str
+    width: int
+    height: int
+    gray: bool
+    depth: Depth | None
+
+
+def read_image(
+    path: Path, resolution: int, channels: int, pixel_range: PixelRange | None = None
+) -> "Tensor":
     """Return the image in a file as uint8 [channels, resolution, resolution].
 
     It is turned as its EXIF data say, laid on white where it is transparent, and cut to the square
-    in its middle; of several frames the first is taken. Gray is ITU-R 601's, 16 bits become 8.
+    in its middle; of several frames the first is taken. Gray is ITU-R 601's. More than 8 bits
+    become 8, from the range that is given, or that the file says.
 
-    Raises DataError with the path if it is no image, is damaged, or has too many pixels.
+    Raises DataError with the path if it is no image, is damaged, has too many pixels, or has values
+    of unknown range.
     """
+    return read_and_look(path, resolution, channels, pixel_range)[0]
+
+
+def read_and_look(
+    path: Path, resolution: int, channels: int, pixel_range: PixelRange | None = None
+) -> "tuple[Tensor, Look]":
+    """Return what `read_image` does, and what the image is."""
     with faults(path), quiet():
-        return decode(content(path), resolution, channels)
+        found = content(path)
+        if reason := why_not(path, found[:HEAD]):
+            raise ValueError(f"is {reason}")
+        look, pixels = examine(found, resolution, channels, pixel_range)
+        if look.depth and (unknown := unknown_range([look.depth], pixel_range)):
+            raise ValueError(f"has {unknown}")
+        return pixels, look
+
+
+def why_not(path: Path, head: bytes) -> str:
+    """Return why a file that begins so isn't read as an image: what it is; "" where it is read."""
+    way_out = "which isn't read; convert it to PNG or JPEG"
+    if path.suffix.lower() in RAW:
+        return f"a camera's raw file, {way_out}"
+    if kind := next((kind for kind, known in OTHERS.items() if known(head)), ""):
+        return f"{kind}, {way_out}"
+    if path.suffix.lower() in EXTENSIONS or _known_to_pillow(head):
+        return ""
+    return "no image"
+
+
+def _known_to_pillow(head: bytes) -> bool:
+    accepting = (Image.OPEN[name][1] for name in _formats())
+    return any(accept(head[:16].ljust(16, b"\0")) for accept in accepting if accept)
+
+
+def _formats() -> list[str]:
+    """Those of FORMATS that this version of Pillow has."""
+    Image.init()  # or not all of them would be known
+    return [name for name in FORMATS if name in Image.OPEN]
+
+
+def _is_heic(head: bytes) -> bool:
+    size = int.from_bytes(head[:4], "big")
+    brands = {head[start : start + 4] for start in range(8, min(size, len(head)), 4)}
+    heic = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis"}
+    return head[4:8] == b"ftyp" and bool(brands & heic) and not brands & {b"avif", b"avis"}
+
+
+OTHERS: dict[str, Callable[[bytes], bool]] = {
+    "HEIC": _is_heic,
+    "JPEG XL": lambda head: head.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL ")),
+    "JPEG XR": lambda head: head.startswith(b"II\xbc\x01"),
+    "SVG": lambda head: head.lstrip()[:1] == b"<" and b"<svg" in head,
+    "PDF": lambda head: head.startswith(b"%PDF-"),
+    "PostScript": lambda head: head.startswith((b"%!PS", b"\xc5\xd0\xd3\xc6")),
+    "PSD": lambda head: head.startswith(b"8BPS"),
+    "DICOM": lambda head: head[128:132] == b"DICM",
+    "FITS": lambda head: head.startswith(b"SIMPLE  ="),
+    "ICO": lambda head: head.startswith((b"\0\0\1\0", b"\0\0\2\0")),
+}
+"""Images that aren't read, and how their files begin."""
 
 
 def content(path: Path) -> bytes:
@@ -56,38 +145,52 @@ def content(path: Path) -> bytes:
     return found
 
 
-def decode(content: bytes, resolution: int, channels: int) -> "Tensor":
-    """Do the work of `read_image` on a file's content; ValueError says what is wrong with it."""
+def examine(
+    content: bytes, resolution: int, channels: int, pixel_range: PixelRange | None
+) -> "tuple[Look, Tensor]":
+    """Do the work of `read_image` on a file's content; ValueError says what is wrong with it.
+
+    Whether the range of its values is known is left to who has all images that belong together.
+    """
     import torch
 
     from nas.datasets.arrays import resize
 
     with _opened(content) as image:
-        square = _in_channels(_square(image), channels)
+        look, flat = _flat(image, content, pixel_range)
+        square = _in_channels(_square(flat), channels)
         pixels = torch.from_numpy(np.array(square).reshape(*square.size, channels))
     pixels = pixels.permute(2, 0, 1)  # not contiguous: resizing is twice as fast so
     if pixels.shape[1] != resolution:
         pixels = resize(pixels[None], resolution)[0]
-    return pixels.contiguous()
+    return look, pixels.contiguous()
 
 
-def is_gray(content: bytes) -> bool:
-    """Return whether an image has a mode without colour; it is decoded to see that it can be.
-
-    A palette counts as colour, and so does colour of which all is gray.
-    """
+def look_at(content: bytes) -> Look:
+    """Return what an image is; it is decoded to see that it can be."""
     with _opened(content) as image:
-        _in_channels(_square(image), 1)
-        return image.mode in GRAY or image.mode.startswith("I;16")
+        look, flat = _flat(image, content, None)
+        _in_channels(_square(flat), 1)
+        return look
+
+
+def _flat(
+    image: Image.Image, content: bytes, pixel_range: PixelRange | None
+) -> tuple[Look, Image.Image]:
+    """Return what an image is, and itself in 8 bits."""
+    found = deep(image, content)
+    gray = image.mode in GRAY or image.mode.startswith("I;16")
+    depth = found.depth if found else None
+    look = Look(image.format or "", image.mode, image.width, image.height, gray, depth)
+    return look, image if found is None else found.in_8_bits(pixel_range)
 
 
 @contextlib.contextmanager
 def _opened(content: bytes) -> Iterator[Image.Image]:
     """The first frame, decoded; its size is known from the header, before memory is taken."""
     most = f"{MOST_PIXELS:,} pixels are the most"
-    Image.init()  # or the formats would not all be known
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        with Image.open(io.BytesIO(content), formats=_formats()) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise _UnusableError(f"has {image.width:,} x {image.height:,} pixels; {most}")
             image.load()
@@ -112,14 +215,7 @@ def _square(image: Image.Image) -> Image.Image:
 
 def _in_channels(image: Image.Image, channels: int) -> Image.Image:
     """Return it in mode L or RGB."""
-    if image.mode == "F":
-        raise _UnusableError(
-            "has floating-point pixels, of unknown range; save it with 8 or 16 bits"
-        )
-    if image.mode.startswith("I"):
-        high = np.clip(np.asarray(image), 0, 0xFFFF) >> 8
-        image = Image.fromarray(high.astype(np.uint8))
-    elif image.has_transparency_data:
+    if image.has_transparency_data:
         white = Image.new("RGBA", image.size, "white")
         white.alpha_composite(image.convert("RGBA"))
         image = white.convert("RGB")

@@ -18,7 +18,7 @@ from safetensors.numpy import save as save_arrays
 
 from nas.datasets import cache, download
 from nas.datasets.formats import FORMATS, Arrays
-from nas.datasets.found import DataError, Found
+from nas.datasets.found import DataError, Found, PixelRange
 from nas.datasets.sources import DATASETS, Source
 from nas.datasets.split import Bytes, digest_of
 
@@ -38,12 +38,13 @@ TIMEOUT = 1800.0
 WAY_OUT = "let nas.datasets.find make it anew"
 
 
-def find(name: str, data_dir: Path | None) -> Found:
+def find(name: str, data_dir: Path | None, pixel_range: PixelRange | None) -> Found:
     """Return the images, in the cache, made from `data_dir` or from torchvision's download.
 
     Raises DataError if `data_dir` lacks a file or holds a wrong one, if the download fails, or if
     the cache can't be written.
     """
+    del pixel_range
     source, kept = DATASETS[name], cache.cache_directory(name)
     if data_dir is not None:
         try:
@@ -70,19 +71,30 @@ def find(name: str, data_dir: Path | None) -> Found:
     return _enter(name, contents)
 
 
-def load(name: str, directory: Path, resolution: int, channels: int) -> "Dataset":
+def load(
+    name: str, directory: Path, resolution: int, channels: int, pixel_range: PixelRange | None
+) -> "Dataset":
     """Return the published training set in its two splits, from the cache."""
     from nas.datasets.arrays import dataset
 
+    del pixel_range
     arrays = _read(name, directory)
     train = Arrays(arrays["train.pixels"], arrays["train.labels"])
     return dataset(train, DATASETS[name].classes, _digest(arrays), resolution, channels)
 
 
-def load_test(name: str, directory: Path, resolution: int, channels: int) -> "Images":
+def load_test(
+    name: str,
+    directory: Path,
+    resolution: int,
+    channels: int,
+    pixel_range: PixelRange | None,
+    digest: str,
+) -> "Images":
     """Return the published test set, from the cache."""
     from nas.datasets.arrays import images
 
+    del pixel_range, digest
     arrays = _read(name, directory)
     test = Arrays(arrays["test.pixels"], arrays["test.labels"])
     return images(test, np.arange(len(test.labels)), resolution, channels)
@@ -175,7 +187,8 @@ def _made(source: Source) -> str:
 def _found(name: str, arrays: Mapping[str, Bytes]) -> Found:
     source = DATASETS[name]
     directory = str(cache.cache_directory(name))
-    return Found(name, directory, _digest(arrays), source.classes, source.channels)
+    words = (source.summary(name, directory),)
+    return Found(name, directory, _digest(arrays), source.classes, source.channels, words=words)
 
 
 def _digest(arrays: Mapping[str, Bytes]) -> str:

@@ -9,18 +9,33 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, cast
 
-from nas.datasets.found import Found
+from nas.datasets.found import HELD_OUT, DataError, Found, PixelRange, listed, shown
 from nas.datasets.images import Dataset, Images
 
 
 class Reader(Protocol):
     """What a source's module has; see the functions here of the same names."""
 
-    def find(self, name: str, data_dir: Path | None) -> Found: ...
+    def find(self, name: str, data_dir: Path | None, pixel_range: PixelRange | None) -> Found: ...
 
-    def load(self, name: str, directory: Path, resolution: int, channels: int) -> Dataset: ...
+    def load(
+        self,
+        name: str,
+        directory: Path,
+        resolution: int,
+        channels: int,
+        pixel_range: PixelRange | None,
+    ) -> Dataset: ...
 
-    def load_test(self, name: str, directory: Path, resolution: int, channels: int) -> Images: ...
+    def load_test(
+        self,
+        name: str,
+        directory: Path,
+        resolution: int,
+        channels: int,
+        pixel_range: PixelRange | None,
+        digest: str,
+    ) -> Images: ...
 
 
 @dataclass(frozen=True)
@@ -32,6 +47,7 @@ class Source:
     files: path in torchvision's layout -> MD5, as torchvision has it.
     form: what they are, a name in `nas.datasets.formats.FORMATS`.
     mirrored: whether its images show the same in a mirror, as letters and digits don't.
+    sizes: how many images are published for training and for the test.
     """
 
     words: str
@@ -42,11 +58,21 @@ class Source:
     files: Mapping[str, str] = field(default_factory=dict)
     form: str = ""
     mirrored: bool = False
+    sizes: tuple[int, int] = (0, 0)
 
     @property
     def reader(self) -> Reader:
         """Its module, imported when it is needed."""
         return cast(Reader, importlib.import_module(self.module))
+
+    def summary(self, name: str, directory: str) -> str:
+        """What there is of a published data set, in a line."""
+        train, test = self.sizes
+        return (
+            f"{name}: {len(self.classes)} classes ({listed(self.classes)}), {train:,} images for "
+            f"training, of which 1 in {HELD_OUT} of each class is held out for validation, and "
+            f"{test:,} for the test; in {directory}"
+        )
 
 
 def _mnist(name: str, digests: tuple[str, str, str, str]) -> dict[str, str]:
@@ -77,6 +103,7 @@ DATASETS: dict[str, Source] = {
         "nas.datasets.fashion",
         ("FashionMNIST", ({},)),
         mirrored=True,
+        sizes=(60_000, 10_000),
     ),
     "mnist": Source(
         "digits",
@@ -93,6 +120,7 @@ DATASETS: dict[str, Source] = {
             ),
         ),
         form="mnist",
+        sizes=(60_000, 10_000),
     ),
     "kmnist": Source(
         "hiragana",
@@ -109,6 +137,7 @@ DATASETS: dict[str, Source] = {
             ),
         ),
         form="mnist",
+        sizes=(60_000, 10_000),
     ),
     "emnist": Source(
         "digits and letters",
@@ -117,6 +146,7 @@ DATASETS: dict[str, Source] = {
         torchvision=("EMNIST", ({"split": "balanced"},)),
         files={"EMNIST/raw/gzip.zip": "58c8d27c78d21e728a6bc7b3cc06412e"},
         form="emnist",
+        sizes=(112_800, 18_800),
     ),
     "cifar10": Source(
         "things and animals",
@@ -133,6 +163,7 @@ DATASETS: dict[str, Source] = {
         },
         form="cifar",
         mirrored=True,
+        sizes=(50_000, 10_000),
     ),
     "cifar100": Source(
         "100 kinds of them",
@@ -145,6 +176,7 @@ DATASETS: dict[str, Source] = {
         },
         form="cifar",
         mirrored=True,
+        sizes=(50_000, 10_000),
     ),
     "svhn": Source(
         "house numbers",
@@ -156,6 +188,7 @@ DATASETS: dict[str, Source] = {
             "test_32x32.mat": "eb5a983be6a315427106f1b164d9cef3",
         },
         form="svhn",
+        sizes=(73_257, 26_032),
     ),
     "folder": Source("your own, one folder a class", module="nas.datasets.folder"),
 }
@@ -184,16 +217,25 @@ def full_name(name: str) -> str:
     return f"{FOLDER}:{os.path.abspath(os.path.expanduser(path))}" if kind == FOLDER else kind
 
 
-def find(name: str, data_dir: Path | None = None) -> Found:
+def find(name: str, data_dir: Path | None = None, pixel_range: PixelRange | None = None) -> Found:
     """Return the images of that data set, verified; fetched, and kept in the cache, if need be.
 
-    With `data_dir` the original files are taken from there and from nowhere else. Any number of
+    With `data_dir` the original files are taken from there and from nowhere else. `pixel_range` is
+    for a folder: the values of black and white in its images of more than 8 bits. Any number of
     processes may call this at once. Raises DataError where that can't be done.
     """
-    return source(name).reader.find(full_name(name), data_dir)
+    if pixel_range is not None and source(name) is not DATASETS[FOLDER]:
+        raise DataError(f"{name} has images of 8 bits, so --pixel-range can't be; leave it out")
+    return source(name).reader.find(full_name(name), data_dir, pixel_range)
 
 
-def load(name: str, directory: str | Path, resolution: int, channels: int) -> Dataset:
+def load(
+    name: str,
+    directory: str | Path,
+    resolution: int,
+    channels: int,
+    pixel_range: PixelRange | None = None,
+) -> Dataset:
     """Return the training and validation images that `find` found, square and in so many channels.
 
     The test images play no part in a search, and are not read. The last two results are kept.
@@ -202,19 +244,44 @@ def load(name: str, directory: str | Path, resolution: int, channels: int) -> Da
     channels other than 1 and 3.
     """
     _check(resolution, channels)
-    return _load(name, Path(directory).absolute(), resolution, channels)
+    return _load(name, Path(directory).absolute(), resolution, channels, pixel_range)
 
 
 @functools.lru_cache(maxsize=2)
-def _load(name: str, directory: Path, resolution: int, channels: int) -> Dataset:
+def _load(
+    name: str, directory: Path, resolution: int, channels: int, pixel_range: PixelRange | None
+) -> Dataset:
     """Do the work of `load`; apart, so that equal directories are one key of the cache."""
-    return source(name).reader.load(name, directory, resolution, channels)
+    return source(name).reader.load(name, directory, resolution, channels, pixel_range)
 
 
-def load_test(name: str, directory: str | Path, resolution: int, channels: int) -> Images:
-    """Return the test images likewise, for the figure that ends a project; no search reads them."""
+def load_found(found: Found, resolution: int, channels: int) -> Dataset:
+    """Return the training and validation images likewise; DataError if they have changed since."""
+    dataset = load(found.name, found.directory, resolution, channels, found.pixel_range)
+    if dataset.digest != found.digest:
+        raise DataError(
+            f"the images in {shown(found.directory)} have changed since they were looked through; "
+            "leave them as they are while they are used, and begin again"
+        )
+    return dataset
+
+
+def load_test(
+    name: str,
+    directory: str | Path,
+    resolution: int,
+    channels: int,
+    pixel_range: PixelRange | None = None,
+    digest: str = "",
+) -> Images:
+    """Return the test images likewise, for the figure that ends a project; no search reads them.
+
+    With `digest` DataError if the data set is another one by now, whose test may have been trained
+    on.
+    """
     _check(resolution, channels)
-    return source(name).reader.load_test(name, Path(directory).absolute(), resolution, channels)
+    reader, place = source(name).reader, Path(directory).absolute()
+    return reader.load_test(name, place, resolution, channels, pixel_range, digest)
 
 
 def _check(resolution: int, channels: int) -> None:

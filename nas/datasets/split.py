@@ -5,15 +5,12 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 
-from nas.datasets.found import DataError
+from nas.datasets.found import HELD_OUT, DataError
 
 Bytes = npt.NDArray[np.uint8]
 
 SPLIT_VERSION = 1
 """To be raised with every change of `validation_mask`: two splits aren't comparable."""
-
-HELD_OUT = 6
-"""One in so many images of each class is held out."""
 
 
 def digest_of(pixels: str, labels: str) -> str:

@@ -15,7 +15,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from nas.datasets import Dataset, Images, order
 from nas.files import replace_file
-from nas.full_training.job import Job
+from nas.full_training.job import Job, differences
 from nas.full_training.loggers import CurveLog
 from nas.full_training.module import Epoch, FullRun
 from nas.full_training.progress import TrainingProgress
@@ -182,8 +182,8 @@ def read_checkpoint(directory: Path, job: Job) -> dict[str, Any]:
     path = directory / CHECKPOINT
     try:
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        if not isinstance(checkpoint, dict) or checkpoint.get("job") != job.whole_json():
-            raise ValueError("it is of no training, or of another one")
+        if differences(Job.from_json(checkpoint["job"]), job):
+            raise ValueError("it is of another training")
     except Exception as error:  # torch has no error of its own for this
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(

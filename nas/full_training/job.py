@@ -1,9 +1,10 @@
 """What a full training is of: its recipe and everything else that its weights depend on."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+from nas.datasets.found import PixelRange
 from nas.settings import MAX_SEED, PRECISIONS
 from search_space.architecture import Candidate
 from search_space.checks import check_choice, check_range
@@ -48,7 +49,8 @@ class FullRecipe(Record):
 class Job(Record):
     """A full training. Equal jobs give equal weights on a CPU of the same kind.
 
-    ``dataset`` is as `--dataset` names it, ``data`` the digest of its images. ``train_size`` counts
+    ``dataset`` is as `--dataset` names it, ``data`` the digest of its images, ``pixel_range`` their
+    values of black and white, where that was asked for. ``train_size`` counts
     the training images, the validation images among them unless ``validate``. ``threads`` are
     torch's, which decide in which order sums are taken.
     """
@@ -65,6 +67,7 @@ class Job(Record):
     validate: bool = False
     seed: int = 0
     recipe: FullRecipe = field(default=FullRecipe(), metadata={"of": FullRecipe})
+    pixel_range: PixelRange | None = None
 
     def __post_init__(self) -> None:
         check_range("train size", self.train_size, 2, 10**9)
@@ -101,7 +104,12 @@ class Job(Record):
 
 
 def differences(before: Job, now: Job) -> list[str]:
-    """One 'name: it has X, asked for is Y' for every field that differs."""
+    """One 'name: it has X, asked for is Y' for every field that differs.
+
+    Where images of the same digest lie, and how they are read, makes no difference.
+    """
+    if before.data == now.data:
+        before = replace(before, dataset=now.dataset, pixel_range=now.pixel_range)
     return list(_differences(before.whole_json(), now.whole_json()))
 
 

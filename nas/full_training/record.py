@@ -83,10 +83,10 @@ def read_job(directory: Path) -> Job | None:
 def keep_job(directory: Path, job: Job) -> None:
     """Write the job into the claimed directory; ValueError where that has got another meanwhile."""
     before = read_job(directory)
-    if before is None:
-        replace_file(directory / JOB, _text(job.whole_json()))
-    else:
+    if before is not None:
         check_same(directory, before, job)
+    if before != job:  # it is new, or its images were moved
+        replace_file(directory / JOB, _text(job.whole_json()))
 
 
 def check_same(directory: Path, before: Job, now: Job) -> None:

@@ -8,7 +8,15 @@ from nas.cluster.workers import ClusterError
 from nas.interrupt import Stopped, stop_on_signals
 from nas.progress import shown
 from nas.running.workers import Chosen
-from nas.search import FailingError, Until, check_study, open_study, search
+from nas.search import (
+    FailingError,
+    Until,
+    check_study,
+    images_moved,
+    open_study,
+    remember_images,
+    search,
+)
 from nas.settings import Settings
 from studies.connection import ConnectionLostError, Patience
 from studies.lock import only_driver
@@ -34,11 +42,17 @@ def drive(
     def say(words: str) -> None:
         print(words, file=sys.stderr)
 
-    if check_study(store, name, settings) and _complete(store, name, until):
+    begun = check_study(store, name, settings)
+    if begun and _complete(store, name, until):
+        if images_moved(store, name, settings):
+            with only_driver(store, name):
+                remember_images(store, name, settings)
         return 0
     chosen.check()
     end = None if until.seconds is None else time.monotonic() + until.seconds
     with only_driver(store, name) as held:
+        if chosen.found and not quiet:
+            say("\n".join(chosen.found))
         store.patience = Patience(OUTAGE_SECONDS, say)
         for left in reversed(range(OUTAGES)):
             rest = None if end is None else max(0.0, end - time.monotonic())

@@ -153,7 +153,7 @@ def run_study(
     settings = replace(settings, objectives=chosen(settings.objectives))
     check_sampler(settings.sampler, len(settings.objectives))
     with contextlib.closing(open_store(storage, create=True)) as store:
-        settings = _possible(settings, store, study, place)
+        settings, place = _possible(settings, store, study, place)
         settings, workplace = choose_workers(settings, store, study, place, trials)
         from nas.running.drive import drive  # with all that searches and trains
         from nas.search import FailingError, Until
@@ -173,29 +173,34 @@ def run_study(
         return StudyResult(study, storage, load_results(store, study))
 
 
-def _possible(settings: Settings, store: Store, name: str, place: Place) -> Settings:
-    """The settings with the classes of their images; ValueError where they can't be searched."""
+def _possible(settings: Settings, store: Store, name: str, place: Place) -> tuple[Settings, Place]:
+    """The settings with the classes of their images, and the place with these, if it is a folder.
+
+    ValueError where they can't be searched.
+    """
     if isinstance(place.images, Found) and place.images.name != settings.dataset:
         raise ValueError(
             f"images are of {place.images.name}, but the settings' dataset is {settings.dataset}; "
             "give both the same"
         )
     known = source(settings.dataset)
-    own = known if known.classes else place.found(settings.dataset)
+    own = known if known.classes else place.found(settings)
     settings = replace(settings, classes=len(own.classes))
+    if isinstance(own, Found):
+        place = replace(place, images=own)
     if isinstance(own, Found) and name in store.study_names():
-        before = store.study(name)["settings"]
-        if before.get("dataset") == own.name and before["data"] not in ("", own.digest):
+        before = Settings.from_json(store.study(name)["settings"])
+        if source(before.dataset) is known and before.data not in ("", own.digest):
             raise ValueError(
-                f"the images in {shown(own.directory)} have changed since study {name!r} was "
-                f"begun ({before['data']} then, {own.digest} now); bring the original files back, "
+                f"the images in {shown(own.directory)} aren't those with which study {name!r} was "
+                f"begun ({before.data} then, {own.digest} now); bring the original files back, "
                 "or give another --study"
             )
     limits = {limit: value for limit, value in settings.limits().items() if limit != "latency"}
     check_limits(settings.space, settings.resolution, settings.channels, settings.classes, limits)
     for start in settings.start_from:
         check_runs(_start(start, settings), start, settings.image)
-    return settings
+    return settings, place
 
 
 def _start(name: str, settings: Settings) -> AtResolution:

@@ -75,9 +75,11 @@ class Place:
             if self.workers == 0 and given[option] is not None:
                 raise ValueError(f"{option} is of workers, and --workers 0 has none; leave one out")
 
-    def found(self, dataset: str) -> Found:
+    def found(self, settings: Settings) -> Found:
         """The images of the data set, looked for where they haven't been found already."""
-        return self.images if isinstance(self.images, Found) else find(dataset, self.images)
+        if isinstance(self.images, Found):
+            return self.images
+        return find(settings.dataset, self.images, settings.pixel_range)
 
 
 def check_apart(option: str, value: object, other: str, its: object) -> None:
@@ -90,13 +92,15 @@ class Chosen(NamedTuple):
     """The workers of a study, and the directory of their images.
 
     ``check`` raises ValueError where they can't be had, before anything is written; ``words`` says
-    after a run how good a replay is, and how long it would have taken.
+    after a run how good a replay is, and how long it would have taken; ``found`` are lines on the
+    images.
     """
 
     directory: str
     workers: "Callable[[], contextlib.AbstractContextManager[Workers]]"
     words: Callable[[], str] | None = None
     check: Callable[[], None] = lambda: None
+    found: tuple[str, ...] = ()
 
 
 def choose_workers(
@@ -106,15 +110,16 @@ def choose_workers(
     if place.replay is not None:
         return _replayed(settings, place.replay, name, place)
     directory = ""
+    words: tuple[str, ...] = ()
     if any(not OBJECTIVES[objective].known for objective in settings.objectives):
-        found = place.found(settings.dataset)
-        directory = found.directory
+        found = place.found(settings)
+        directory, words = found.directory, found.words
         settings = replace(settings, data=found.digest, classes=len(found.classes))
     precision = _precision(store, name, place.precision)
     settings = replace(settings, recipe=replace(settings.recipe, precision=precision))
     if place.cluster is not None and settings.data:
-        return settings, _joined(settings, directory, place.cluster, place)
-    return settings, _local(settings, directory, place, trials)
+        return settings, _joined(settings, directory, place.cluster, place)._replace(found=words)
+    return settings, _local(settings, directory, place, trials)._replace(found=words)
 
 
 def _local(settings: Settings, directory: str, place: Place, trials: int) -> Chosen:
@@ -141,7 +146,15 @@ def _joined(settings: Settings, directory: str, cluster: "Address", place: Place
 
     @cache
     def images() -> Package:
-        return package(load(settings.dataset, directory, settings.resolution, settings.channels))
+        return package(
+            load(
+                settings.dataset,
+                directory,
+                settings.resolution,
+                settings.channels,
+                settings.pixel_range,
+            )
+        )
 
     def say(words: str) -> None:
         if words not in said:

@@ -61,7 +61,10 @@ def test_validation_images_are_another_split(nas_in: Run, saved: Path, tiny_mode
 
 def test_tables_show_intervals_classes_and_times(nas_in: Run, saved: Path) -> None:
     code, out, err = nas_in("evaluate", str(saved))
-    assert (code, err) == (0, "")
+    assert code == 0
+    assert err.startswith("fashion-mnist: 10 classes (t-shirt/top, trouser, ")
+    assert "60,000 images for training" in err
+    assert err.count("\n") == 1
     assert out.startswith("10,000 test images of fashion-mnist, PyTorch ")
     for said in ("95 % interval", "expected calibration error", "ankle boot", "images/s"):
         assert said in out
@@ -74,8 +77,12 @@ def test_a_split_that_the_model_was_not_trained_with_is_said(
     description = replace(tiny_model.description, data="0" * 16)
     save_model(Model(description, tiny_model.network), Path())
     code, _, err = nas_in("evaluate", ".", "--validation", "--json")
-    assert code == 0
+    assert code == 2
+    assert err.startswith("error: the validation images of fashion-mnist are others than when the ")
+    code, out, err = nas_in("evaluate", ".", "--json")
+    assert code == 0, "the published test images were held out from every training"
     assert err.startswith("note: the images of fashion-mnist or their split aren't those ")
+    assert json.loads(out)["notes"] == err.splitlines()
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,10 @@ def test_a_folder_without_images_is_said(nas_in: Run, saved: Path) -> None:
     Path("folder/notes.txt").touch()
     code, out, err = nas_in("predict", str(saved), "folder")
     assert (code, out) == (2, "")
-    assert err.startswith("error: the folder folder has no images; their names end in .bmp, ")
+    assert err == (
+        "error: the folder folder has no images (left out: 1 no image: 'notes.txt'); give one that "
+        "has, or files\n"
+    )
 
 
 @pytest.mark.parametrize(

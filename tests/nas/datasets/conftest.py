@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import json
 import pickle
 import struct
 import zipfile
@@ -122,3 +123,17 @@ def publish(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Publish:
         return arrays
 
     return made
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> str:
+    """A small network as a file for the command line."""
+    candidate = {
+        "architecture": {
+            "stem": {"width": 4, "stride": 2},
+            "stages": [{"blocks": [{"width_1x1": 8}]}],
+        }
+    }
+    path = tmp_path / "network.json"
+    path.write_text(json.dumps(candidate))
+    return str(path)

@@ -162,27 +162,20 @@ def test_images_are_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     root = classes(tmp_path, {"a": range(3), "b": range(10, 13)})
     found = find(f"folder:{root}")
     first = load(found.name, found.directory, 8, 1)
-    monkeypatch.setattr(folder, "decode", lambda *_: pytest.fail("again"))
-    monkeypatch.setattr(folder, "is_gray", lambda *_: pytest.fail("again"))
+    monkeypatch.setattr(folder, "examine", lambda *_: pytest.fail("again"))
+    monkeypatch.setattr(folder, "look_at", lambda *_: pytest.fail("again"))
     assert load(found.name, root, 8, 1) is first
     assert find(f"folder:{root}") == found
 
 
-def test_an_image_that_changes_while_it_is_read_is_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_images_that_change_after_they_were_looked_through_are_an_error(tmp_path: Path) -> None:
     root = classes(tmp_path, {"a": range(3), "b": range(10, 13)})
-    hashed = folder._hashed
-
-    def slow(of: folder.Folder) -> dict[Path, str]:
-        known = hashed(of)
-        for path in known:
-            picture(path, 200)
-        return known
-
-    monkeypatch.setattr(folder, "_hashed", slow)
-    with pytest.raises(DataError, match=r"\.png' has changed while it was read"):
-        load(f"folder:{root}", root, 8, 1)
+    found = find(f"folder:{root}")
+    picture(root / "a" / "1.png", 200)
+    with pytest.raises(DataError, match="have changed since they were looked through"):
+        sources.load_found(found, 8, 1)
+    with pytest.raises(DataError, match="its test may hold some that were trained on"):
+        load_test(found.name, found.directory, 8, 1, digest=found.digest)
 
 
 def refused(root: Path) -> str:

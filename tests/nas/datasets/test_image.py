@@ -91,7 +91,7 @@ def test_sixteen_bits_become_their_upper_eight(tmp_path: Path, extension: str) -
     Image.fromarray(values).save(tmp_path / f"x.{extension}")
     found = read_image(tmp_path / f"x.{extension}", 8, 1)
     assert found.flatten().tolist() == [4 * number for number in range(64)]
-    assert image.is_gray((tmp_path / f"x.{extension}").read_bytes())
+    assert image.look_at((tmp_path / f"x.{extension}").read_bytes()).gray
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -171,8 +171,8 @@ def test_a_bomb_is_refused_by_its_header(tmp_path: Path, size: tuple[int, int], 
     [
         (b"", "is empty"),
         (b"\0", "is no image"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is no image"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is no image"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is PostScript, which isn't read"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is SVG, which isn't read; convert"),
         (png(500, 500), "can't be decoded"),
         (png(0, 5), "can't be decoded|is no image"),
     ],
@@ -199,7 +199,7 @@ def test_a_file_that_was_cut_off_anywhere_is_refused(tmp_path: Path, extension: 
 
 def test_floating_point_pixels_are_refused(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / "x.tif")
-    with pytest.raises(DataError, match=r"x\.tif' has floating-point pixels, of unknown range"):
+    with pytest.raises(DataError, match=r"x\.tif' has floating-point pixels, of unknown"):
         read_image(tmp_path / "x.tif", 4, 1)
 
 

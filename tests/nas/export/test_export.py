@@ -139,8 +139,8 @@ def test_other_classes_are_seen(nas_in: Run, tiny_model: Model) -> None:
     arguments = ("export", ".", "--format", "torchscript", "--out", "model.pt")
     code, _, err = nas_in(*arguments, "--dataset", "fashion-mnist")
     assert code == 2
-    assert "fashion-mnist shows t-shirt/top, " in err
-    assert "the model knows a, b, " in err
+    assert "fashion-mnist shows 't-shirt/top', " in err
+    assert "the model knows 'a', 'b', " in err
 
 
 @pytest.mark.parametrize(

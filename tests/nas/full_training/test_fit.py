@@ -79,7 +79,7 @@ def test_a_damaged_checkpoint_is_told(fitted: Fit, job: Job, tmp_path: Path) -> 
 def test_another_jobs_checkpoint_is_not_taken(fitted: Fit, job: Job) -> None:
     with pytest.raises(StoppedError):
         fitted(job, stop=7)
-    with pytest.raises(ValueError, match="it is of no training, or of another one"):
+    with pytest.raises(ValueError, match="it is of another training"):
         fitted(replace(job, seed=2))
 
 
