@@ -9,8 +9,8 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.plugins.environments import LightningEnvironment
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.utilities import rank_zero
 
 
 def make_trainer(precision: str, clip: float | None, **options: Any) -> pl.Trainer:
@@ -47,6 +47,7 @@ def lightning_alone() -> Iterator[None]:
     Where a launcher's variables give this process a rank above 0, its loggers would do nothing.
     """
     logger = logging.getLogger("lightning.pytorch")
+    rank_zero_only: Any = rank_zero.rank_zero_only  # on which Lightning keeps the rank
     level, rank = logger.level, rank_zero_only.rank
     logger.setLevel(logging.ERROR)
     rank_zero_only.rank = 0
