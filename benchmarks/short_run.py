@@ -21,7 +21,8 @@ from torchvision import datasets, transforms
 from nas.datasets import Batches, Dataset, find, load, order
 from nas.precision import best_precision
 from nas.settings import Recipe
-from nas.training import fit, initialize, quiet
+from nas.trainer import lightning_alone, make_trainer
+from nas.training import fit, initialize
 from search_space.architecture import Architecture, Block, Stage, Stem
 from search_space.network import build
 
@@ -118,14 +119,9 @@ def plain(
     images = datasets.FashionMNIST(str(root), train=True, transform=to_input)
     loader = DataLoader(Subset(images, range(budget)), recipe.batch_size, shuffle=True)
     run = Plain(network(architecture), recipe, len(loader))
-    with quiet():
-        trainer = pl.Trainer(
-            max_epochs=1,
-            accelerator="cpu",
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
+    with lightning_alone():
+        trainer = make_trainer(
+            "float32", None, accelerator="cpu", max_epochs=1, enable_checkpointing=False
         )
         started = time.perf_counter()
         trainer.fit(run, loader)

@@ -1,10 +1,7 @@
 """One short training run: the LightningModule, and fit() from a network to its accuracy."""
 
-import contextlib
-import logging
 import time
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import lightning.pytorch as pl
@@ -14,6 +11,7 @@ from torch.nn import functional as F
 
 from nas.datasets import Batches, Dataset, order
 from nas.settings import Recipe
+from nas.trainer import lightning_alone, make_trainer
 from search_space.network import Auxiliary
 
 CURVE_POINTS = 20
@@ -157,21 +155,12 @@ def fit(
     run = ShortRun(network, recipe, label_smoothing, dataset.mean, dataset.std, len(train))
     plain = not has_batch_norm(network)
     started = time.perf_counter()
-    with quiet():
-        trainer = pl.Trainer(
-            accelerator="auto",
-            devices=1,
-            precision="bf16-mixed" if recipe.precision == "bf16" else "32-true",
+    with lightning_alone():
+        trainer = make_trainer(
+            recipe.precision,
+            recipe.clip if plain else None,
             max_epochs=1,
-            gradient_clip_val=recipe.clip if plain else None,
-            logger=False,
             enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            inference_mode=False,
-            # On a CPU with one thread nothing is left to chance; on a GPU some kernels are.
-            deterministic="warn" if torch.cuda.is_available() else None,
         )
         trainer.fit(run, train)
         seconds = time.perf_counter() - started
@@ -216,19 +205,3 @@ def initialize(network: nn.Module) -> None:
 def has_batch_norm(network: nn.Module) -> bool:
     """Whether any layer is a batch norm."""
     return any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules())
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Lightning without its notes on hardware, data loaders and logging, which are not news."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="lightning")
-            # what torch says of kernels that a GPU has no deterministic form of
-            warnings.filterwarnings("ignore", message=".*deterministic")
-            yield
-    finally:
-        logger.setLevel(level)

@@ -23,7 +23,8 @@ from nas.full_training.record import CHECKPOINT
 from nas.model import Description, Model
 from nas.seeds import derive
 from nas.threads import threads
-from nas.training import DivergedError, has_batch_norm, initialize, quiet
+from nas.trainer import lightning_alone, make_trainer
+from nas.training import DivergedError, has_batch_norm, initialize
 from search_space.network import build
 
 VALIDATIONS = 20
@@ -109,23 +110,16 @@ def trainer_of(run: FullRun, callbacks: list[Callback], **more: Any) -> pl.Train
         device=torch.device("cuda", 0) if torch.cuda.is_available() else None,
         multi_avg_fn=get_ema_multi_avg_fn(job.ema_decay),  # type: ignore[no-untyped-call]
     )
-    return pl.Trainer(
-        accelerator="auto",
-        devices=1,
-        precision="bf16-mixed" if job.precision == "bf16" else "32-true",
+    return make_trainer(
+        job.precision,
+        None if has_batch_norm(run.network) else job.recipe.clip,
         max_epochs=job.epochs,
-        gradient_clip_val=None if has_batch_norm(run.network) else job.recipe.clip,
         callbacks=[average, *callbacks],
         plugins=[_Whole()],
         reload_dataloaders_every_n_epochs=1,
         check_val_every_n_epoch=-(-job.epochs // VALIDATIONS),
-        num_sanity_val_steps=0,
         logger=False if run.log_of_curve is None else run.log_of_curve.logger,
         log_every_n_steps=1,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        inference_mode=False,
-        deterministic="warn" if torch.cuda.is_available() else None,
         **more,
     )
 
@@ -148,7 +142,7 @@ def fit(
     there = directory / CHECKPOINT
     if there.exists():
         read_checkpoint(directory, job)
-    with prepared(job), quiet():
+    with prepared(job), lightning_alone():
         held_out = dataset.validation if job.validate else None
         run = run_of(job, description, training_images(job, dataset), held_out, log)
         keep = ModelCheckpoint(

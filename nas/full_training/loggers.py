@@ -147,10 +147,10 @@ class CurveLog:
 
     @contextlib.contextmanager
     def _failing(self) -> Iterator[None]:
-        from nas.training import quiet
+        from nas.trainer import lightning_alone
 
         try:
-            with quiet():
+            with lightning_alone():
                 yield
         except Exception as error:  # of any of these packages, or of its server
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__

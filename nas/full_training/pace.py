@@ -14,7 +14,7 @@ from nas.datasets import Dataset
 from nas.full_training.fit import prepared, run_of, trainer_of, training_images
 from nas.full_training.job import EPOCHS, Job
 from nas.model import Description
-from nas.training import quiet
+from nas.trainer import lightning_alone
 
 WARM_UP, STEPS = 5, 60
 SECONDS = 8.0
@@ -54,7 +54,7 @@ def seconds_of_an_epoch(
     watch = _Stopwatch(check)
     # A job of few steps: its schedule doesn't matter, and neither does where it gets.
     short = replace(job, epochs=1 + STEPS // job.steps_of_an_epoch)
-    with prepared(short), quiet():
+    with prepared(short), lightning_alone():
         run = run_of(short, description, training_images(short, dataset), None)
         trainer_of(run, [watch], max_steps=STEPS, enable_checkpointing=False).fit(run)
     steps = [after - before for before, after in zip(watch.times, watch.times[1:], strict=False)]
