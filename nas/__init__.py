@@ -4,6 +4,7 @@ From Python, ``run_study(Settings(...))`` does what `nas run` does.
 """
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,6 +13,16 @@ if TYPE_CHECKING:
     from search_space.space import SearchSpace
 
 __all__ = ["Recipe", "SearchSpace", "Settings", "StudyInterrupt", "StudyResult", "run_study"]
+
+SILENCE = {"MLFLOW_DISABLE_TELEMETRY": "true", "ORT_DISABLE_TELEMETRY": "1"}
+"""What makes other packages report nothing to their makers; they read it as they are imported.
+
+MLflow sends events, ONNX Runtime writes an identity of the machine into the home directory. Whoever
+sets these variables himself decides otherwise.
+"""
+
+for _name, _value in SILENCE.items():
+    os.environ.setdefault(_name, _value)
 
 _MODULES = {
     "Recipe": "nas.settings",

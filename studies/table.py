@@ -170,7 +170,9 @@ def spaces(store: Store) -> list[Mapping[str, Any]]:
 def read_table(path: Path) -> Table:
     """The table in a file; TableError that names the line where it isn't one."""
     try:
-        lines = path.read_text().splitlines()
+        content = path.read_bytes()
+        # UTF-8, UTF-16 or UTF-32, with a byte-order mark or without
+        lines = content.decode(json.detect_encoding(content)).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not a text file"
         raise TableError(f"{path} can't be read: {reason}") from None

@@ -81,13 +81,13 @@ def compare(
     from nas.commands import compare as compared
     from nas.commands.subjects import find_subject, view
     from nas.commands.tables import check_directory
-    from search_space.analysis.hardware import read
+    from nas.commands.parsing import read_hardware
 
     if html is not None:
         check_directory(html, "page")
     subjects = [find_subject(network, study, storage) for network in networks]
     at = view(subjects, resolution, channels, classes)
-    machine = read(hardware) if hardware is not None else None
+    machine = read_hardware(hardware) if hardware is not None else None
     found = compared.compare(subjects, at, machine, latency)
     if html is not None:
         compared.write_page(found, at, machine, html)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from nas.datasets.found import PixelRange
 from nas.settings import rungs
+from nas.text import read_text
+from search_space.analysis.hardware import Hardware, from_toml, preset
 from search_space.space import SearchSpace
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -71,9 +73,19 @@ def read_space(path: Path | None) -> SearchSpace:
     """The space of a TOML file, or the default one; ValueError that names the file."""
     if path is None:
         return SearchSpace()
+    text = read_text(path, "space")
     try:
-        return SearchSpace.from_toml(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ValueError(f"space {path} can't be read: {error.strerror}") from None
+        return SearchSpace.from_toml(text)
     except ValueError as error:
         raise ValueError(f"space {path}: {error}") from None
+
+
+def read_hardware(text: str) -> Hardware:
+    """The preset of that name, or what the TOML file of that path (it ends in .toml) describes."""
+    if not text.endswith(".toml"):
+        return preset(text)
+    content = read_text(Path(text), "hardware")
+    try:
+        return from_toml(content)
+    except ValueError as error:
+        raise ValueError(f"hardware {text}: {error}") from None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.settings import CLASSES, MOST_CLASSES, Settings
+from nas.text import read_text
 from search_space.architecture import Architecture, Candidate
 from search_space.catalog import CATALOG, Expand, entry
 from search_space.checks import check_range
@@ -141,11 +142,10 @@ def _subject(name: str, candidate: Candidate, image: Shape) -> Subject:
 
 def _file_subject(path: Path) -> Subject:
     """A candidate's or an architecture's JSON, alone or as `nas show --json` prints it."""
+    text = read_text(path, "network")
     try:
-        data = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise ValueError(f"{path} can't be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:  # no JSON, or no UTF-8
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON: {error}") from None
     try:
         return replace(_subject(str(path), _candidate(data), _image(data)), classes=_classes(data))

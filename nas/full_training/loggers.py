@@ -55,7 +55,6 @@ def _csv(directory: Path, name: str) -> "Logger":
 
 
 def _mlflow(directory: Path, name: str) -> "Logger":
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     for chatty in ("alembic", "mlflow"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     from lightning.pytorch.loggers import MLFlowLogger

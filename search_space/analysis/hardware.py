@@ -9,7 +9,6 @@ import json
 import tomllib
 from dataclasses import asdict, dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 MIB = 2**20
@@ -141,29 +140,26 @@ PRESETS: dict[str, Hardware] = {
 """Name to hardware; energy after [Horowitz2014]_, [Han2015]_ and [OConnor2017]_."""
 
 
-def read(text: str) -> Hardware:
-    """The preset of that name, or what the TOML file of that path (it ends in .toml) describes.
-
-    ValueError in one line on an unknown preset, a file that can't be read, and an entry of it that
-    is missing, unknown or impossible.
-    """
-    if text in PRESETS:
-        return PRESETS[text]
-    if not text.endswith(".toml"):
+def preset(name: str) -> Hardware:
+    """The preset of that name; ValueError that lists them where there is none."""
+    if name not in PRESETS:
         raise ValueError(
-            f"{text!r} is no known hardware; choose one of: {', '.join(PRESETS)}, or give a file "
+            f"{name!r} is no known hardware; choose one of: {', '.join(PRESETS)}, or give a file "
             "that ends with .toml"
         )
+    return PRESETS[name]
+
+
+def from_toml(text: str) -> Hardware:
+    """What a TOML text describes.
+
+    ValueError in one line where it is no TOML, or an entry is missing, unknown or impossible.
+    """
     try:
-        data = tomllib.loads(Path(text).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ValueError(f"hardware {text} can't be read: {error.strerror}") from None
+        data = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"hardware {text} is not TOML: {error}") from None
-    try:
-        return _from_entries(data)
-    except ValueError as error:
-        raise ValueError(f"hardware {text}: {error}") from None
+        raise ValueError(f"it is not TOML: {error}") from None
+    return _from_entries(data)
 
 
 def _from_entries(data: dict[str, Any]) -> Hardware:
@@ -177,7 +173,7 @@ def _from_entries(data: dict[str, Any]) -> Hardware:
 
 
 def to_toml(hardware: Hardware) -> str:
-    """A TOML text with every entry and its unit; ``read`` of a file of it gives an equal value."""
+    """A TOML text with every entry and its unit; ``from_toml`` of it gives an equal value."""
     lines = [
         f"{entry} = {_toml(value)}  # {ENTRIES[entry]}" for entry, value in asdict(hardware).items()
     ]
