@@ -79,9 +79,9 @@ def compare(
 ) -> None:
     """Compare networks: parameters, computation, memory, receptive field, latency, roofline."""
     from nas.commands import compare as compared
+    from nas.commands.parsing import read_hardware
     from nas.commands.subjects import find_subject, view
     from nas.commands.tables import check_directory
-    from nas.commands.parsing import read_hardware
 
     if html is not None:
         check_directory(html, "page")

@@ -128,7 +128,8 @@ def test_trial_takes_its_share_of_a_worker_that_says_what_it_has(
         assert pool.client.run_on_scheduler(used) == {"with": {"GPU": 0.25}, "without": {}}
         outcome = eventually(lambda: pool.next(0.5))
     assert isinstance(outcome.result, Evaluation)
-    (words,) = said
+    # said each time that the workers are looked through, which is more often on a slow machine
+    (words,) = {words for words in said if not words.startswith("cluster ")}
     assert words.startswith("worker without has GPU=0 and a trial takes 0.25")
 
 

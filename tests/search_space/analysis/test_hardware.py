@@ -2,13 +2,12 @@
 
 import tomllib
 from dataclasses import asdict, fields, replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search_space.analysis.hardware import ENTRIES, PRESETS, Hardware, read, to_toml
+from search_space.analysis.hardware import ENTRIES, PRESETS, Hardware, from_toml, preset, to_toml
 
 CORE = PRESETS["laptop-core"]
 POSITIVE = st.floats(1e-30, 1e30) | st.integers(1, 10**30)
@@ -21,14 +20,14 @@ def test_the_entries_are_the_fields() -> None:
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_say_where_their_figures_are_from(name: str) -> None:
-    preset = read(name)
-    assert preset is PRESETS[name]
+    found = preset(name)
+    assert found is PRESETS[name]
     for word in ("Published", "Derived", "Energy", "None measured", "Horowitz", "ISSCC 2014"):
-        assert word in preset.source
-    assert "http" not in preset.source
-    assert preset.bytes_per_value in (1, 2, 4)
+        assert word in found.source
+    assert "http" not in found.source
+    assert found.bytes_per_value in (1, 2, 4)
     # A byte from memory costs more than an operation on it, and less than a nanojoule.
-    assert preset.flop_energy < preset.byte_energy < 1e-9
+    assert found.flop_energy < found.byte_energy < 1e-9
 
 
 def test_there_are_a_core_an_edge_accelerator_and_a_gpu() -> None:
@@ -42,10 +41,8 @@ def test_there_are_a_core_an_edge_accelerator_and_a_gpu() -> None:
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_printed_and_read_is_itself(name: str, tmp_path: Path) -> None:
-    path = tmp_path / "mine.toml"
-    path.write_text(to_toml(PRESETS[name]), encoding="utf-8")
-    assert read(str(path)) == PRESETS[name]
+def test_a_preset_printed_and_read_is_itself(name: str) -> None:
+    assert from_toml(to_toml(PRESETS[name])) == PRESETS[name]
 
 
 @settings(deadline=None)
@@ -78,7 +75,7 @@ def test_numbers_are_read_as_their_types() -> None:
 
 def test_an_unknown_preset_lists_the_presets_and_says_what_a_file_is() -> None:
     with pytest.raises(ValueError, match="'a1000' is no known hardware") as error:
-        read("a1000")
+        preset("a1000")
     assert all(name in str(error.value) for name in PRESETS)
     assert str(error.value).endswith("or give a file that ends with .toml")
 
@@ -101,53 +98,34 @@ VALUES = [
 
 
 @pytest.mark.parametrize(("entry", "value", "message"), VALUES)
-def test_an_impossible_value_is_named_with_its_rule(
-    entry: str, value: str, message: str, tmp_path: Path
-) -> None:
+def test_an_impossible_value_is_named_with_its_rule(entry: str, value: str, message: str) -> None:
     lines = to_toml(CORE).splitlines()
     lines[list(ENTRIES).index(entry)] = f"{entry} = {value}"
-    path = tmp_path / "odd.toml"
-    path.write_text("\n".join(lines), encoding="utf-8")
     with pytest.raises(ValueError, match=message) as error:
-        read(str(path))
-    assert str(error.value).startswith(f"hardware {path}: ")
+        from_toml("\n".join(lines))
     assert "\n" not in str(error.value)
     assert ENTRIES[entry] in str(error.value)
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
-def test_a_missing_entry_is_named(entry: str, tmp_path: Path) -> None:
+def test_a_missing_entry_is_named(entry: str) -> None:
     lines = [line for line in to_toml(CORE).splitlines() if not line.startswith(f"{entry} =")]
-    path = tmp_path / "short.toml"
-    path.write_text("\n".join(lines), encoding="utf-8")
-    with pytest.raises(ValueError, match=f"short.toml: no {entry}; every one of these must be"):
-        read(str(path))
+    with pytest.raises(ValueError, match=f"no {entry}; every one of these must be"):
+        from_toml("\n".join(lines))
 
 
 @pytest.mark.parametrize("line", ["peek_flops = 1", "[tables]\nx = 1", '"" = 2'])
-def test_an_unknown_entry_is_named_with_the_valid_ones(line: str, tmp_path: Path) -> None:
-    path = tmp_path / "long.toml"
-    path.write_text(f"{to_toml(CORE)}{line}\n", encoding="utf-8")
+def test_an_unknown_entry_is_named_with_the_valid_ones(line: str) -> None:
     with pytest.raises(ValueError, match=r"entry '(peek_flops|tables|)' is unknown") as error:
-        read(str(path))
+        from_toml(f"{to_toml(CORE)}{line}\n")
     assert str(error.value).endswith(", ".join(ENTRIES))
 
 
 @pytest.mark.parametrize(
-    "content",
-    [b"peak_flops 4", b"\xff\xfe", b"a = 1\na = 2", b"x = " + b"[" * 5000, b"x = " + b"9" * 5000],
+    "text", ["peak_flops 4", "a = 1\na = 2", "x = " + "[" * 5000, "x = " + "9" * 5000]
 )
-def test_a_file_that_is_not_toml_is_one_line_that_names_it(content: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "broken.toml"
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"broken\.toml is not TOML: ") as error:
-        read(str(path))
+def test_a_text_that_is_not_toml_is_one_line(text: str) -> None:
+    with pytest.raises(ValueError, match="it is not TOML: ") as error:
+        from_toml(text)
     assert type(error.value) is ValueError
     assert "\n" not in str(error.value)
-
-
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    (tmp_path / "folder.toml").mkdir()
-    for name, reason in (("none.toml", "No such file"), ("folder.toml", "Is a directory")):
-        with pytest.raises(ValueError, match=rf"{name} can't be read: {reason}"):
-            read(str(tmp_path / name))
