@@ -12,9 +12,9 @@ import statistics
 import numpy as np
 from problem import TABLE, default_recipe
 
-from nas.history import History
 from nas.objectives import OBJECTIVES, known_losses, known_of
-from nas.promotion import PROMOTIONS
+from nas.rungs.history import History
+from nas.rungs.promotion import PROMOTIONS
 from nas.settings import Settings
 from search_space.architecture import Candidate
 from search_space.cost import cost

@@ -25,9 +25,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from nas.features import PACE, features
-from nas.forecast import log_error
 from nas.ms_ehvi.surrogate import LENGTH, NOISE, Scale, process
 from nas.replay import model as boosted
+from nas.rungs.forecast import log_error
 from nas.settings import Settings
 from search_space.architecture import Candidate
 from search_space.space import SearchSpace

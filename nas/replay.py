@@ -32,7 +32,7 @@ from threadpoolctl import threadpool_limits
 
 from nas.evaluation import Evaluation, versions
 from nas.features import GRAPH, features
-from nas.forecast import log_error
+from nas.rungs.forecast import log_error
 from nas.seeds import derive
 from nas.settings import CLASSES, Recipe, Request, Settings
 from search_space.architecture import Candidate

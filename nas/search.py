@@ -17,10 +17,10 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from nas.cluster.workers import Outcome, Workers
 from nas.evaluation import Evaluation, versions
-from nas.history import History, by_rung
 from nas.objectives import OBJECTIVES, Known, known_losses, known_of
 from nas.progress import Progress, Tracker
-from nas.promotion import PROMOTIONS
+from nas.rungs.history import History, by_rung
+from nas.rungs.promotion import PROMOTIONS
 from nas.samplers import seeded
 from nas.settings import PLACE_OF_IMAGES, Request, Settings, differences
 from search_space import catalog

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
 from nas.datasets.found import PixelRange
-from nas.promotion import PROMOTIONS
+from nas.rungs.promotion import PROMOTIONS
 from nas.seeds import derive
 from search_space.architecture import Candidate
 from search_space.catalog import candidate

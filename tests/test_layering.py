@@ -15,7 +15,10 @@ PACKAGES = ("search_space", "nas", "studies")
 
 SEARCH = {"torch", "torchvision", "lightning", "optuna", "sqlalchemy", "dask", "nas", "studies"}
 TRAINING = {"torch", "torchvision", "lightning", "dask", "distributed", "nas", "search_space"}
-HEAVY = {"torch", "torchvision", "lightning", "optuna", "sqlalchemy", "plotly", "dask"}
+HEAVY = {
+    *("torch", "torchvision", "lightning", "optuna", "sqlalchemy", "plotly", "dask"),
+    *("numpy", "scipy", "sklearn", "PIL"),
+}
 
 IMPORT = """
 import importlib, json, sys

@@ -19,6 +19,7 @@ from nas.cli.options import (
 )
 from nas.datasets.sources import DATASETS, typed
 from nas.samplers import SAMPLERS
+from nas.settings import Settings
 
 DATASET_HELP = "; ".join(f"{typed(kind)}, {DATASETS[kind].words}" for kind in DATASETS)
 SAMPLER_HELP = "; ".join(f"{name}: {sampler.words}" for name, sampler in SAMPLERS.items())
@@ -39,7 +40,7 @@ def run(
         str | None,
         typer.Option(
             help=f"Who proposes: {SAMPLER_HELP}; or the dotted path of an Optuna sampler. "
-            "[default: ms-ehvi, or tpe where latency is asked for]"
+            f"[default: {Settings.sampler}, or tpe where latency is asked for]"
         ),
     ] = None,
     objectives: Annotated[

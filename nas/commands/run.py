@@ -22,7 +22,7 @@ from nas.commands.parsing import (
 from nas.datasets import Found, find
 from nas.datasets.sources import full_name, source
 from nas.objectives import chosen
-from nas.promotion import PROMOTIONS
+from nas.rungs.promotion import PROMOTIONS
 from nas.running.study import StudyInterrupt, run_study
 from nas.running.workers import check_apart
 from nas.settings import Settings, check_study_name, differences

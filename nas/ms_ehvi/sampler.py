@@ -20,12 +20,12 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
 from nas.features import log_seconds
-from nas.forecast import forecast
-from nas.history import History, by_rung
 from nas.ms_ehvi.improvement import expected_improvement
 from nas.ms_ehvi.proposals import Option, Proposals
 from nas.ms_ehvi.surrogate import Scale, Surrogate, errors_at_the_end
 from nas.objectives import OBJECTIVES, known_losses
+from nas.rungs.forecast import forecast
+from nas.rungs.history import History, by_rung
 from nas.seeds import derive
 from nas.settings import Settings
 from search_space.architecture import Candidate

@@ -13,8 +13,8 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern
 from threadpoolctl import ThreadpoolController
 
-from nas.forecast import forecast, log_error
-from nas.history import History
+from nas.rungs.forecast import forecast, log_error
+from nas.rungs.history import History
 from studies.pareto import Floats, front_mask
 
 LENGTH = 12.0

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+import optuna
 import pytest
 
 from nas.datasets import cache, find
@@ -103,3 +104,41 @@ def test_a_training_that_was_killed_goes_on(nas_in: Run, shades: Path) -> None:
     card = json.loads(Path("begun/card.json").read_text())
     assert [epoch["number"] for epoch in card["curve"]] == list(range(1, 121))
     assert card["test"]["images"] == 4
+
+
+def test_a_study_that_was_killed_ends_as_the_one_that_was_not(
+    nas_in: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """killed.sqlite stopped in its 14th trial; finished.json is what it was without that.
+
+    The evaluations of all 30 trials are in the database, so whoever asks for others fails here.
+    """
+    shutil.copy(MADE / "killed.sqlite", "nas.db")
+    with sqlite3.connect("nas.db") as database:
+        database.execute("UPDATE nas_studies SET versions = ?", (json.dumps(versions()),))
+    database.close()
+    monkeypatch.setattr("nas.evaluation.evaluate", lambda *_: pytest.fail("trained anew"))
+    search = ("--budget", "500,2000", "--workers", "0", "--precision", "float32", "--quiet")
+    code, _, err = nas_in("run", "--trials", "30", *search, "--study", "before")
+    assert code == 0, err
+    study = optuna.load_study(study_name="before", storage="sqlite:///nas.db")
+    found = [
+        {
+            "number": trial.number,
+            "state": trial.state.name,
+            "params": trial.params,
+            "values": trial.values or [],
+            "key": trial.user_attrs["key"],
+            "rungs": trial.user_attrs["rungs"],
+            "stopped": trial.user_attrs.get("stopped"),
+        }
+        for trial in study.trials
+    ]
+    assert found == json.loads((MADE / "finished.json").read_text())
+    code, out, _ = nas_in("pareto", "--study", "before", "--json")
+    assert code == 0
+    front = {
+        member["trial"]: list(member["values"].values()) for member in json.loads(out)["front"]
+    }
+    assert front == {trial.number: trial.values for trial in study.best_trials}
+    assert nas_in("report", "--study", "before", "--out", "page.html")[0] == 0

@@ -14,12 +14,12 @@ from optuna.trial import FrozenTrial, TrialState
 from nas.cluster.workers import InDriver
 from nas.evaluation import Evaluation
 from nas.features import features, log_seconds
-from nas.forecast import LEAST_PAIRS
-from nas.history import History
 from nas.ms_ehvi import sampler as ms_ehvi
 from nas.ms_ehvi import surrogate
 from nas.ms_ehvi.sampler import STARTUP_TRIALS, MsEhvi
 from nas.ms_ehvi.surrogate import Scale, Surrogate, errors_at_the_end
+from nas.rungs.forecast import LEAST_PAIRS
+from nas.rungs.history import History
 from nas.search import Until, open_study, search
 from nas.settings import Request, Settings
 from search_space.catalog import candidate

@@ -5,15 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nas.forecast import LEAST_PAIRS
-from nas.history import History
-from nas.promotion import (
-    PROMOTIONS,
-    RISK,
-    crowding,
-    ranking,
-    upper_bound,
-)
+from nas.rungs.forecast import LEAST_PAIRS
+from nas.rungs.history import History
+from nas.rungs.promotion import PROMOTIONS
+from nas.rungs.rules import RISK, crowding, ranking, upper_bound
 from studies.pareto import front_mask
 
 

@@ -9,12 +9,12 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from nas import promotion
 from nas.cluster.workers import InDriver, Outcome
 from nas.evaluation import Evaluation
-from nas.history import History
 from nas.ms_ehvi.sampler import MsEhvi
-from nas.promotion import PROMOTIONS, Decision, Promotion
+from nas.rungs import promotion
+from nas.rungs.history import History
+from nas.rungs.promotion import PROMOTIONS, Decision, Promotion
 from nas.search import Until, open_study, search
 from nas.settings import Request, Settings, check_budgets, rungs
 from nas.simulated import Simulated

@@ -13,12 +13,12 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.cluster.workers import InDriver
 from nas.evaluation import Evaluation
-from nas.forecast import LEAST_PAIRS, forecast
-from nas.history import History
 from nas.ms_ehvi import sampler as ms_ehvi
 from nas.ms_ehvi.sampler import STARTUP_TRIALS, MsEhvi, startup_trials
 from nas.ms_ehvi.surrogate import errors_at_the_end
-from nas.promotion import PROMOTIONS
+from nas.rungs.forecast import LEAST_PAIRS, forecast
+from nas.rungs.history import History
+from nas.rungs.promotion import PROMOTIONS
 from nas.search import Until, open_study, search
 from nas.settings import Request, Settings
 from search_space.space import SearchSpace

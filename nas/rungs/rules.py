@@ -1,4 +1,4 @@
-"""PROMOTIONS: whether a candidate that was trained at one rung goes on to the next.
+"""The rules of promotion: whether a candidate trained at one rung is worth training at the next.
 
 Only accuracy is uncertain; what else a study optimizes is known exactly before training. So a
 candidate is stopped where the accuracy that it may still reach would leave it off the front at its
@@ -9,42 +9,18 @@ own cost. Every decision is made at once, from what is known at that moment.
 .. [Deb2002] K. Deb et al., A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II, 2002.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
-
 import numpy as np
 
-from nas.forecast import forecast
-from nas.history import History
+from nas.rungs.forecast import forecast
+from nas.rungs.history import History
+from nas.rungs.promotion import Decision
 from studies.pareto import Floats, front_mask
 
 RISK = 0.01
 """How often the accuracy that a candidate would reach may lie above its bound."""
 
 
-class Decision(NamedTuple):
-    """Whether a candidate goes on to the next rung, and if not, why, in words."""
-
-    go: bool
-    reason: str = ""
-
-
-class Promotion(NamedTuple):
-    """A rule's words for the help text, and its decision.
-
-    ``decide`` takes what is known, the candidate's key, its rung (from 0; never the last), and eta,
-    by which budgets grow.
-    """
-
-    words: str
-    decide: Callable[[History, str, int, float], Decision]
-
-
-def _none(_history: History, _key: str, _rung: int, _eta: float) -> Decision:
-    return Decision(True)
-
-
-def _known_cost(history: History, key: str, rung: int, _eta: float) -> Decision:
+def known_cost(history: History, key: str, rung: int) -> Decision:
     """Stopped if something that costs no more has already what the candidate may still reach."""
     bound = upper_bound(history, rung, history.accuracies[rung][key])
     keys, accuracies, known = history.attained(rung)
@@ -65,7 +41,7 @@ def upper_bound(history: History, rung: int, accuracy: float) -> float:
     return known.upper_bound(accuracy, RISK) if known else 1.0
 
 
-def _asha(history: History, key: str, rung: int, eta: float) -> Decision:
+def asha(history: History, key: str, rung: int, eta: float) -> Decision:
     """Stopped unless among the best 1/eta of its rung ([Li2020]_, [Schmucker2021]_).
 
     Candidates are ranked by the front that they are on once the fronts before it are taken away,
@@ -103,11 +79,3 @@ def crowding(losses: Floats) -> Floats:
         if ends > 0 and len(order) > 2:
             distance[order[1:-1]] += (column[order[2:]] - column[order[:-2]]) / ends
     return distance
-
-
-PROMOTIONS: dict[str, Promotion] = {
-    "known-cost": Promotion("stops what can't reach the front at its known cost", _known_cost),
-    "asha": Promotion("asynchronous successive halving, non-dominated sorting", _asha),
-    "none": Promotion("every candidate goes through all rungs", _none),
-}
-"""Name to rule."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import t as student
 
-from nas.history import History
+from nas.rungs.history import History
 from studies.pareto import Floats
 
 LEAST_PAIRS = 6
