@@ -170,7 +170,7 @@ def _facts(
     row: Mapping[str, Any], settings: Settings, trials: Sequence[Trial], evaluations: Sequence[Any]
 ) -> dict[str, list[tuple[str, str]]]:
     """Groups of facts by their heading."""
-    limits = {f"limit on {name}": f"{limit:,g}" for name, limit in settings.limits().items()}
+    limits = {f"limit on {name}": f"{limit:,.15g}" for name, limit in settings.limits().items()}
     study = {
         "begun": f"{row['created']:%Y-%m-%d %H:%M} UTC",
         "objectives": ", ".join(settings.objectives),

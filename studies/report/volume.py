@@ -29,7 +29,7 @@ def section(content: Content) -> Section:
     seconds = spent[[place[number] for number in numbers]]
     begun = numbers + 1
     words = _words(trace, begun, seconds)
-    reference = ", ".join(f"{axis.name} {axis.reference:,g}" for axis in content.axes)
+    reference = ", ".join(f"{axis.name} {axis.reference:,.15g}" for axis in content.axes)
     note = (
         f"The reference point is {reference}; a decade of a cost and a whole of accuracy count "
         "one each. Seconds are those of all evaluations so far, of stopped trials too, as on one "
