@@ -12,6 +12,7 @@ import numpy as np
 
 from studies.pareto import front_mask, hypervolume, losses, reference_point
 from studies.results import Result, Results, result_of
+from studies.wording import counted
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -61,7 +62,7 @@ class Progress:
     def share(self) -> str:
         """How much is done, and the time that is left."""
         left = "" if self.seconds_left is None else f", {clock(self.seconds_left)} left"
-        return f"{self.ended()}/{self.total} trials{left}"
+        return f"{self.ended()}/{counted(self.total, 'trial')}{left}"
 
     def details(self) -> str:
         """What has come of it."""

@@ -18,6 +18,7 @@ from nas.cli.options import (
 )
 from nas.datasets.sources import DATASETS, typed
 from nas.samplers import SAMPLERS
+from studies.wording import counted
 
 DATASET_HELP = "; ".join(f"{typed(kind)}, {DATASETS[kind].words}" for kind in DATASETS)
 SAMPLER_HELP = "; ".join(f"{name}: {sampler.words}" for name, sampler in SAMPLERS.items())
@@ -211,7 +212,8 @@ def studies(
         from studies.table import export_table
 
         table, new = export_table(store, export, timed)
-        total = f"{len(table.outcomes):,} evaluations of {len(table.candidates):,} candidates"
+        candidates = counted(len(table.candidates), "candidate")
+        total = f"{counted(len(table.outcomes), 'evaluation')} of {candidates}"
         print(f"table: {export} with {total}, {new:,} of them new", file=sys.stderr)
     drivers = {name: holder for name, holder in holders(store).items() if holder.runs()}
     found = [
@@ -247,8 +249,8 @@ def space(
     tables.print_space(
         [(name, choices, DIMENSIONS[general(name)].words) for name, choices in chosen.items()]
     )
-    print(f"{total.architectures:,} architectures at {resolution}x{resolution}")
-    print(f"{total.candidates:,} candidates with their label smoothing\n")
+    print(f"{counted(total.architectures, 'architecture')} at {resolution}x{resolution}")
+    print(f"{counted(total.candidates, 'candidate')} with label smoothing\n")
     print(chosen.to_toml(), end="")
 
 

@@ -10,6 +10,7 @@ from nas.export.formats import FORMATS
 from nas.export.onnx_file import need
 from nas.files import check_file
 from search_space.checks import check_choice
+from studies.wording import counted
 
 if TYPE_CHECKING:
     from nas.classifier import Facts
@@ -63,7 +64,7 @@ def _sample(known: "Facts", dataset: str | None, data_dir: Path | None) -> "Samp
 
 def words(out: Path, exported: "Exported") -> list[str]:
     """What was written, and how well it agrees, in lines."""
-    images = f"{exported.images:,} {'test' if exported.tested else 'random'} images"
+    images = counted(exported.images, f"{'test' if exported.tested else 'random'} image")
     lines = [
         f"{out}: {exported.format}, {exported.bytes:,} bytes, {exported.parameters:,} parameters",
         f"largest difference from PyTorch {exported.difference:.1e} in probability, "

@@ -11,6 +11,7 @@ from studies.pareto import Floats, hypervolume_trace, losses, reference_point
 from studies.report.content import Content
 from studies.report.section import Drawn, Section, Words
 from studies.style import BLUE, styled
+from studies.wording import counted
 
 TITLE = "How the front grew"
 
@@ -47,7 +48,7 @@ def _words(trace: Floats, begun: NDArray[np.int_], seconds: Floats) -> str:
     for share in (0.9, 0.99):
         first = int(np.argmax(trace >= share * end))
         reached.append(
-            f"{share:.0%} of it was there after {begun[first]:,} trials and "
+            f"{share:.0%} of it was there after {counted(int(begun[first]), 'trial')} and "
             f"{seconds[first]:,.0f} s of evaluation"
         )
     return f"The hypervolume ends at {end:.3f}: {', '.join(reached)}."
