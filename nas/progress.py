@@ -12,7 +12,6 @@ import numpy as np
 
 from studies.pareto import front_mask, hypervolume, losses, reference_point
 from studies.results import Result, Results, result_of
-from studies.wording import counted
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -62,7 +61,7 @@ class Progress:
     def share(self) -> str:
         """How much is done, and the time that is left."""
         left = "" if self.seconds_left is None else f", {clock(self.seconds_left)} left"
-        return f"{self.ended()}/{counted(self.total, 'trial')}{left}"
+        return f"{self.ended()}/{self.total} trial{'' if self.total == 1 else 's'}{left}"
 
     def details(self) -> str:
         """What has come of it."""

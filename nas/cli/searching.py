@@ -209,8 +209,10 @@ def studies(
 
     store = open_store(storage)
     if export is not None:
+        from nas.files import EVALUATIONS, check_suffix
         from studies.table import export_table
 
+        check_suffix("--export", export, EVALUATIONS)
         table, new = export_table(store, export, timed)
         candidates = counted(len(table.candidates), "candidate")
         total = f"{counted(len(table.outcomes), 'evaluation')} of {candidates}"

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.commands.images import find_images, random_images, read_splits, read_test
-from nas.export.formats import FORMATS
+from nas.export.formats import FORMATS, format_of
 from nas.export.onnx_file import need
 from nas.files import check_file
-from search_space.checks import check_choice
 from studies.wording import counted
 
 if TYPE_CHECKING:
@@ -21,10 +20,15 @@ MOST_IMAGES = 10_000
 
 
 def export_command(
-    path: Path, name: str, out: Path, int8: bool, dataset: str | None, data_dir: Path | None
+    path: Path,
+    format: str | None,
+    out: Path,
+    int8: bool,
+    dataset: str | None,
+    data_dir: Path | None,
 ) -> "Exported":
     """Export the model at ``path`` into ``out``; ValueError, and no file, where that fails."""
-    check_choice("format", name, FORMATS)
+    name = format_of(format, out)
     if int8 and name != "onnx":
         raise ValueError(f"--int8 is for --format onnx alone, not for {name}; leave one of them")
     need(*FORMATS[name].needs)

@@ -58,12 +58,6 @@ def _result_json(axes: Sequence[Axis], result: Result) -> dict[str, Any]:
     }
 
 
-def check_directory(path: Path, what: str) -> None:
-    """ValueError where a file can't be written for want of its directory, before work begins."""
-    if not path.parent.is_dir():
-        raise ValueError(f"{what} {path} can't be written: there is no directory {path.parent}")
-
-
 def write_text(path: Path, text: str, what: str) -> None:
     """Write a file; ValueError where that can't be done."""
     content = text.encode("utf-8", "replace")

@@ -36,6 +36,7 @@ def drive(
 
     if check_study(store, name, settings) and _complete(store, name, until):
         return 0
+    store.check_writable()
     chosen.check()
     end = None if until.seconds is None else time.monotonic() + until.seconds
     with only_driver(store, name) as held:
