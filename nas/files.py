@@ -1,10 +1,46 @@
-"""Files that are there whole or not at all, whatever happens while they are written."""
+"""Files that are what they are called, and there whole or not at all, whatever happens."""
 
 import contextlib
 import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
+
+
+class Kind(NamedTuple):
+    """What an option writes, in words, and the suffixes that a file of it may have."""
+
+    words: str
+    suffixes: tuple[str, ...]
+
+
+PAGE = Kind("a page", (".html", ".htm"))
+CSV = Kind("a table as CSV", (".csv",))
+PNG = Kind("a PNG picture", (".png",))
+SVG = Kind("an SVG drawing", (".svg",))
+EVALUATIONS = Kind("a table of evaluations", (".jsonl", ".ndjson"))
+
+
+def suffix(path: Path) -> str:
+    """What a file's name says that it is, in lower case, such as .html; empty if it says nothing.
+
+    A name may end in a date or a version: a suffix without a letter says nothing.
+    """
+    found = path.suffix.lower()
+    return found if any(map(str.isalpha, found)) else ""
+
+
+def check_suffix(name: str, path: Path, kind: Kind) -> None:
+    """ValueError where a file would be called something that it isn't; ``name`` is the option's.
+
+    A name without a suffix is taken as it is.
+    """
+    if suffix(path) and suffix(path) not in kind.suffixes:
+        raise ValueError(
+            f"{name} is {path}, but what it writes is {kind.words}, {' or '.join(kind.suffixes)}; "
+            f"give {path.with_suffix(kind.suffixes[0])}"
+        )
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -34,8 +70,13 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def check_file(name: str, path: Path) -> None:
-    """ValueError where a file can't be written, before work begins; ``name`` is the option's."""
+def check_file(name: str, path: Path, kind: Kind | None = None) -> None:
+    """ValueError where a file can't be written, before work begins; ``name`` is the option's.
+
+    Likewise where its name is that of another ``kind``.
+    """
+    if kind is not None:
+        check_suffix(name, path, kind)
     if os.path.isdir(path):
         raise ValueError(f"{name} is {path}, a directory; give the name of a file")
     if os.path.exists(path) and not os.path.isfile(path):

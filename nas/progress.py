@@ -61,7 +61,7 @@ class Progress:
     def share(self) -> str:
         """How much is done, and the time that is left."""
         left = "" if self.seconds_left is None else f", {clock(self.seconds_left)} left"
-        return f"{self.ended()}/{self.total} trials{left}"
+        return f"{self.ended()}/{self.total} trial{'' if self.total == 1 else 's'}{left}"
 
     def details(self) -> str:
         """What has come of it."""

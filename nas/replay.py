@@ -39,6 +39,7 @@ from search_space.architecture import Candidate
 from search_space.graph import Shape
 from studies.pareto import Floats
 from studies.table import REPLAYED, Outcome, Run, Setting, Table, TableError, digest, read_table
+from studies.wording import counted
 
 LEAST_CANDIDATES = 30
 """Candidates with an evaluation at a budget before a model of it is worth anything."""
@@ -172,7 +173,7 @@ class Replay:
         both = sorted(set.intersection(*(set(found) for found in residuals.values())))
         if len(both) < LEAST_CANDIDATES:
             raise TableError(
-                f"the table has {len(both)} candidates that were measured at all of "
+                f"the table has {counted(len(both), 'candidate')} that were measured at all of "
                 f"{', '.join(f'{budget:,}' for budget in residuals)} images, and "
                 f"{LEAST_CANDIDATES} are needed; record more of them"
             )
@@ -216,8 +217,8 @@ def _by_candidate(
 
 def _too_few(outcomes: Iterable[Run], budget: int, count: int, timed: int) -> TableError:
     return TableError(
-        f"the table has {count} candidates at a budget of {budget:,} images, {timed} of them "
-        f"timed, and {LEAST_CANDIDATES} timed ones are needed; it has: "
+        f"the table has {counted(count, 'candidate')} at a budget of {budget:,} images, {timed} of "
+        f"them timed, and {LEAST_CANDIDATES} timed ones are needed; it has: "
         f"{'; '.join(_offers(outcomes))}"
     )
 
@@ -280,8 +281,9 @@ def _setting(
             fits[setting] += run.budget in settings.budgets
     if not fits:
         raise TableError(
-            f"{path} has no evaluation at resolution {settings.resolution}, {settings.channels} "
-            f"channels and precision {precision}; it has: {'; '.join(_offers(table.outcomes))}"
+            f"{path} has no evaluation at resolution {settings.resolution}, "
+            f"{counted(settings.channels, 'channel')} and precision {precision}; "
+            f"it has: {'; '.join(_offers(table.outcomes))}"
         )
 
     def rank(setting: Setting) -> tuple[bool, int]:
@@ -300,7 +302,7 @@ def _offers(outcomes: Iterable[Run]) -> list[str]:
         what = run.budget, run.setting.resolution, run.setting.channels, precision
         found.setdefault(what, set()).add(run.key)
     return [
-        f"{len(keys)} candidates at {budget:,} images, {resolution}x{resolution}, {channels} "
-        f"channels, {precision}"
+        f"{counted(len(keys), 'candidate')} at {budget:,} images, {resolution}x{resolution}, "
+        f"{counted(channels, 'channel')}, {precision}"
         for (budget, resolution, channels, precision), keys in sorted(found.items())
     ]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nas.seeds import derive
 from search_space.checks import check_choice
+from studies.wording import counted
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
@@ -130,7 +131,7 @@ def check_sampler(name: str, objectives: int) -> None:
         study.ask().suggest_categorical("probe", (0, 1))
     except Exception as error:  # it is someone else's code
         raise ValueError(
-            f"sampler {name!r} can't propose for {objectives} objectives: "
+            f"sampler {name!r} can't propose for {counted(objectives, 'objective')}: "
             f"{type(error).__name__}: {error}; {_way_out()}"
         ) from None
 

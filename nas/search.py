@@ -343,9 +343,9 @@ class _Run:
         failure = result.failure if isinstance(result, Evaluation) else result
         self.failures = self.failures + 1 if failure else 0
         if self.failures and self.failures == self.until.failures:
-            raise FailingError(
-                f"{self.failures} evaluations in a row failed, the last for this: {failure}"
-            )
+            row = f"{self.failures} evaluations in a row failed, the last for this"
+            one = "an evaluation failed, for this"
+            raise FailingError(f"{row if self.failures > 1 else one}: {failure}")
 
     def _complete(self, begun: _Begun, evaluation: Mapping[str, Any] | None) -> None:
         """Tell the objectives' values, accuracy as at the last rung."""

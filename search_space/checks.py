@@ -21,4 +21,11 @@ def check_range(name: str, value: object, low: float, high: float, integer: bool
     kinds = (int,) if integer else (int, float)
     if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
         kind = "a whole number" if integer else "a number"
-        raise ValueError(f"{name} is {value!r}; it must be {kind} from {low:g} to {high:g}")
+        raise ValueError(
+            f"{name} is {value!r}; it must be {kind} from {exact(low)} to {exact(high)}"
+        )
+
+
+def exact(number: float) -> str:
+    """A number in digits that give it back: a whole one without an exponent or rounding."""
+    return str(number) if isinstance(number, int) else f"{number:.15g}"

@@ -1,14 +1,14 @@
 """How a database is connected to: options by its kind, a server that is away, failures in words."""
 
 import contextlib
-import os
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import exc
+
+from studies.address import DAMAGED, StoreError, line, shown
 
 T = TypeVar("T")
 
@@ -24,7 +24,6 @@ TRIES = 3
 """Of what may be done again where a connection broke."""
 
 KEPT = "everything finished before is kept: mend that and run the same command again"
-DAMAGED = "the file is damaged: restore a copy of it, or give another --storage"
 WAYS_OUT = {
     "malformed": DAMAGED,
     "file is not a database": DAMAGED,
@@ -39,10 +38,6 @@ WAYS_OUT = {
 """What to do about a failure, by a part of its words; ``KEPT`` where there is no more to say."""
 
 
-class StoreError(ValueError):
-    """The storage can't be opened, read or written; or it doesn't hold what was asked for."""
-
-
 class ConnectionLostError(StoreError):
     """The server went away in the middle of a transaction: whether that was kept is not known."""
 
@@ -53,58 +48,6 @@ def again(work: Callable[[], T]) -> T:
         with contextlib.suppress(ConnectionLostError):
             return work()
     return work()
-
-
-def shown(url: sa.URL) -> str:
-    """The URL without its secrets: the password, and whatever its query holds."""
-    hidden = url.set(query=dict.fromkeys(url.query, "***"))
-    return hidden.render_as_string(hide_password=True).replace("%2A", "*")
-
-
-def parse(url: str) -> sa.URL:
-    """The URL of a database whose driver is installed; StoreError, without its secrets, if not."""
-    try:
-        parsed = sa.make_url(url)
-        if "@" in (parsed.host or ""):  # and before it is a part of the password
-            raise ValueError
-        dialect = parsed.get_dialect()
-    except (exc.ArgumentError, ValueError):
-        raise StoreError(
-            "storage is not a database URL; give one such as sqlite:///nas.db, "
-            "with %40 for an @ in a password"
-        ) from None
-    except exc.NoSuchModuleError as error:
-        raise StoreError(_no_driver(parsed, error)) from None
-    try:
-        dialect.import_dbapi()
-    except ImportError as error:
-        raise StoreError(_no_driver(parsed, error)) from None
-    return parsed
-
-
-def to_read(url: sa.URL) -> sa.URL:
-    """The same database; on SQLite it can be opened where nothing can be written.
-
-    That needs files beside it otherwise. Only where there is none, so that all is in the one file.
-    """
-    path = Path(url.database or "").absolute()
-    beside = path.with_name(f"{path.name}-wal")
-    if url.get_backend_name() != "sqlite" or os.access(path.parent, os.W_OK) or beside.exists():
-        return url
-    query = {"mode": "ro", "immutable": "1", "uri": "true"}
-    return url.set(database=path.as_uri(), query=query)
-
-
-def _no_driver(url: sa.URL, error: Exception) -> str:
-    if url.get_backend_name() == "postgresql":
-        return (
-            f"storage {shown(url)} needs psycopg: pip install 'inception-nas[postgres]', "
-            "and give postgresql+psycopg://..."
-        )
-    return (
-        f"storage {shown(url)} needs a driver that is not installed ({line(error)}); "
-        "install it, or use sqlite:///FILE"
-    )
 
 
 def engine_options(url: sa.URL) -> dict[str, Any]:
@@ -145,11 +88,6 @@ def failure(url: sa.URL, reason: object) -> str:
         why = why.replace(str(url.password), "***")
     way = next((way for part, way in WAYS_OUT.items() if part in why), KEPT)
     return f"storage {shown(url)} failed: {why}; {way}"
-
-
-def line(error: object) -> str:
-    """An error's words as one line of reasonable length."""
-    return " ".join(str(error).split())[:400]
 
 
 class Patience:
@@ -235,36 +173,3 @@ SETTINGS = {
     "postgresql": "SET TIME ZONE 'UTC'",
 }
 """What a connection is told first, by the kind of its database."""
-
-
-def check_file(url: sa.URL, create: bool) -> None:
-    """StoreError where that can't be an SQLite file to read, or, with ``create``, to write."""
-    said = shown(url)
-    if not url.database or url.database == ":memory:":
-        raise StoreError(f"storage {said} is in memory and would be lost; give sqlite:///FILE")
-    path = Path(url.database)
-    if path.is_dir():
-        raise StoreError(f"storage {said} is a directory; give the path of a file")
-    if not path.exists():
-        if not create:
-            raise StoreError(f"storage {said} does not exist; `nas run` makes it")
-        if not path.parent.is_dir():
-            raise StoreError(f"storage {said}: {path.parent} is not a directory; make it first")
-        try:  # whether a file can be made here is best asked by making one
-            path.touch(exist_ok=False)
-            path.unlink()
-        except OSError as error:
-            raise StoreError(
-                f"storage {said} can't be written: {error.strerror}; give another --storage"
-            ) from None
-        return
-    try:
-        with path.open("r+b" if create else "rb") as file:
-            start = file.read(16)
-    except OSError as error:
-        doing = "written" if create else "read"
-        raise StoreError(
-            f"storage {said} can't be {doing}: {error.strerror}; give another --storage"
-        ) from None
-    if start and start != b"SQLite format 3\0":
-        raise StoreError(f"storage {said} is not an SQLite database; give another --storage")

@@ -127,6 +127,7 @@ def only_driver(store: Store, study: str) -> Iterator[Callable[[], None]]:
     lock is lost, as it may be while the machine sleeps. From then on, whoever asks, no statement
     on this store is kept: each transaction that writes looks at the lock before it ends.
     """
+    store.check_writable()
     own = Store(store.url)  # whose connections don't wait for a server that is away
     lost, stop = threading.Event(), threading.Event()
     try:

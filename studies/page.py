@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
+from studies.wording import counted
+
 CONFIG = {
     "responsive": True,
     "displaylogo": False,
@@ -35,8 +37,8 @@ class PageTable:
         for index, row in enumerate(self.rows):
             if len(row) != len(self.header):
                 raise ValueError(
-                    f"row {index} of table {self.caption!r} has {len(row)} cells and there are "
-                    f"{len(self.header)} headings: give one cell per heading"
+                    f"row {index} of table {self.caption!r} has {counted(len(row), 'cell')} "
+                    f"for {counted(len(self.header), 'heading')}: give one cell per heading"
                 )
 
 

@@ -25,6 +25,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from studies.wording import counted
+
 Floats = NDArray[np.float64]
 
 
@@ -191,8 +193,8 @@ def _inside(
         rows = rows.reshape(0, len(corner))
     if rows.ndim != 2 or rows.shape[1] != len(corner):
         raise ValueError(
-            f"losses has shape {rows.shape}: the reference has {len(corner)} objectives, "
-            f"give [trials, {len(corner)}]"
+            f"losses has shape {rows.shape}: the reference has "
+            f"{counted(len(corner), 'objective')}, give [trials, {len(corner)}]"
         )
     if np.isneginf(rows).any():
         raise ValueError("losses holds -inf: its hypervolume has no end; give finite losses")

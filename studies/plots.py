@@ -15,6 +15,7 @@ from plotly.subplots import make_subplots
 
 from studies.pareto import Axis, Floats, front_mask, losses
 from studies.style import BLUE, VERMILION, escaped, hover, log_axis, styled
+from studies.wording import counted
 
 FRONT_MARKER = {"color": BLUE, "size": 9, "line": {"color": "white", "width": 1}}
 OTHER_MARKER = {"color": "#8a96a3", "size": 5, "opacity": 0.5}
@@ -73,8 +74,8 @@ def pareto_figure(
     for point in points:
         if len(point.values) != len(axes):
             raise ValueError(
-                f"trial {point.number} has {len(point.values)} values and there are "
-                f"{len(axes)} axes: give one value per axis"
+                f"trial {point.number} has {counted(len(point.values), 'value')} for "
+                f"{counted(len(axes), 'axis', 'axes')}: give one value per axis"
             )
     finite = [point for point in points if not any(map(math.isnan, point.values))]
     shown = sorted(finite, key=lambda point: point.number)

@@ -7,26 +7,24 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from studies.connection import (
-    BUSY_SECONDS,
-    Patience,
-    again,
+from studies.address import StoreError as StoreError
+from studies.address import (
+    as_text,
     check_file,
-    engine_options,
-    in_words,
     line,
+    located,
     parse,
+    place,
     shown,
-    to_read,
-    tune,
+    unwritable,
+    why_unwritable,
 )
-from studies.connection import StoreError as StoreError
+from studies.connection import BUSY_SECONDS, Patience, again, engine_options, in_words, tune
 from studies.pareto import Axis
 from studies.schema import CANDIDATES, EARLIER, EVALUATIONS, METADATA, SCHEMA, STUDIES, VERSION
 
@@ -46,9 +44,11 @@ class Store:
     survives the death of the process.
     """
 
-    def __init__(self, url: sa.URL, create: bool = True) -> None:
+    def __init__(self, url: sa.URL) -> None:
         self.url = url
-        self._opened = url if create else to_read(url)
+        self.unwritable = why_unwritable(url)
+        """Why it can only be read; empty where it can be written."""
+        self._opened = located(url, bool(self.unwritable))
         self.shown = shown(url)
         self.patience: Patience | None = None
         """Set while a driver runs: a server that is away is waited for."""
@@ -82,11 +82,17 @@ class Store:
         with self.guard(), self.engine.begin() as connection:
             yield connection
 
+    def check_writable(self) -> None:
+        """StoreError where it can only be read."""
+        if self.unwritable:
+            raise unwritable(self.shown, self.unwritable)
+
     def create_tables(self) -> None:
         """Add our tables where they are missing, and turn SQLite's write-ahead log on, for ever.
 
         A database of an older version is of this one afterwards.
         """
+        self.check_writable()
         if self.url.get_backend_name() == "sqlite":
             self._log_ahead()
         with self.transaction() as connection:
@@ -114,7 +120,7 @@ class Store:
 
     def exists(self) -> bool:
         """Whether there is a database; SQLite would make an empty file if it were asked itself."""
-        return self.url.get_backend_name() != "sqlite" or Path(self.url.database or "").exists()
+        return self.url.get_backend_name() != "sqlite" or place(self.url).exists()
 
     def schema_version(self) -> int | None:
         """The version of our tables in this database; None where there are none."""
@@ -222,7 +228,7 @@ class Store:
         for left in reversed(range(3)):
             try:
                 return optuna.storages.RDBStorage(
-                    self._opened.render_as_string(hide_password=False),
+                    as_text(self._opened),
                     engine_kwargs=engine_options(self.url),
                 )
             except RuntimeError as error:  # its tables are of another version of Optuna
@@ -286,13 +292,14 @@ EXCLUSIVELY = {
 def open_store(url: str, create: bool = False) -> Store:
     """Open a database by its SQLAlchemy URL; with ``create`` it need not be there yet.
 
-    Nothing is written: that begins with ``Store.add_study``. StoreError where it can't be opened,
-    isn't a database, is of a newer schema, or, without ``create``, holds no studies.
+    Nothing is written: that begins with ``Store.add_study``. One that can't be written is opened to
+    be read. StoreError where it can't be opened, isn't a database, is of a newer schema, or,
+    without ``create``, holds no studies.
     """
     parsed = parse(url)
     if parsed.get_backend_name() == "sqlite":
         check_file(parsed, create)
-    store = Store(parsed, create)
+    store = Store(parsed)
     if create and not store.exists():
         return store
     try:

@@ -18,7 +18,9 @@ from nas.cli.options import (
 )
 from nas.export.formats import FORMATS
 
-FORMAT_HELP = "; ".join(f"{name}: {known.words}" for name, known in FORMATS.items())
+FORMAT_HELP = "; ".join(
+    f"{name} ({known.suffixes[0]}): {known.words}" for name, known in FORMATS.items()
+)
 
 Model = Annotated[Path, typer.Argument(help="Directory that `nas train --out` wrote.")]
 ModelOrFile = Annotated[
@@ -123,7 +125,9 @@ def train(
 def export(
     model: Model,
     out: Annotated[Path, typer.Option(help="File to write.")],
-    format: Annotated[str, typer.Option(help=f"{FORMAT_HELP}.")] = "onnx",
+    format: Annotated[
+        str | None, typer.Option(help=f"{FORMAT_HELP}. [default: by the suffix, or onnx]")
+    ] = None,
     int8: Annotated[
         bool,
         typer.Option("--int8", help="8-bit integers (onnx), calibrated on training images."),

@@ -35,10 +35,13 @@ def show(
     """Show one network, layer by layer: a trial, one of the catalog, or one of a file."""
     from nas.commands import show as shown
     from nas.commands.subjects import find_subject, view
+    from nas.files import SVG, check_file
     from studies.store import open_store
 
     if code and as_json:
         raise ValueError("--code and --json exclude each other; give one of them")
+    if svg is not None:
+        check_file("--svg", svg, SVG)
     subject = find_subject(network, study, storage)
     at = view([subject], resolution, channels, classes)
     at.graph(subject)
@@ -81,10 +84,10 @@ def compare(
     from nas.commands import compare as compared
     from nas.commands.parsing import read_hardware
     from nas.commands.subjects import find_subject, view
-    from nas.commands.tables import check_directory
+    from nas.files import PAGE, check_file
 
     if html is not None:
-        check_directory(html, "page")
+        check_file("--html", html, PAGE)
     subjects = [find_subject(network, study, storage) for network in networks]
     at = view(subjects, resolution, channels, classes)
     machine = read_hardware(hardware) if hardware is not None else None

@@ -20,6 +20,7 @@ from nas.cli.options import (
 from nas.datasets.sources import DATASETS, typed
 from nas.samplers import SAMPLERS
 from nas.settings import Settings
+from studies.wording import counted
 
 DATASET_HELP = "; ".join(f"{typed(kind)}, {DATASETS[kind].words}" for kind in DATASETS)
 SAMPLER_HELP = "; ".join(f"{name}: {sampler.words}" for name, sampler in SAMPLERS.items())
@@ -212,10 +213,13 @@ def studies(
 
     store = open_store(storage)
     if export is not None:
+        from nas.files import EVALUATIONS, check_suffix
         from studies.table import export_table
 
+        check_suffix("--export", export, EVALUATIONS)
         table, new = export_table(store, export, timed)
-        total = f"{len(table.outcomes):,} evaluations of {len(table.candidates):,} candidates"
+        candidates = counted(len(table.candidates), "candidate")
+        total = f"{counted(len(table.outcomes), 'evaluation')} of {candidates}"
         print(f"table: {export} with {total}, {new:,} of them new", file=sys.stderr)
     drivers = {name: holder for name, holder in holders(store).items() if holder.runs()}
     found = [
@@ -251,8 +255,8 @@ def space(
     tables.print_space(
         [(name, choices, DIMENSIONS[general(name)].words) for name, choices in chosen.items()]
     )
-    print(f"{total.architectures:,} architectures at {resolution}x{resolution}")
-    print(f"{total.candidates:,} candidates with their label smoothing\n")
+    print(f"{counted(total.architectures, 'architecture')} at {resolution}x{resolution}")
+    print(f"{counted(total.candidates, 'candidate')} with label smoothing\n")
     print(chosen.to_toml(), end="")
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from nas.cluster.preparation import Supply
 from nas.cluster.workers import ClusterError, InDriver, Workers
 from nas.evaluation import Evaluate
+from studies.wording import counted
 
 if TYPE_CHECKING:
     import distributed
@@ -61,8 +62,9 @@ def check_places(count: int, gpus_per_trial: float | None) -> None:
     """ValueError where ``count`` trials at once would need more GPUs than there are."""
     if gpus_per_trial is not None and count > places(gpus_per_trial):
         raise ValueError(
-            f"workers is {count}, but {len(gpus())} GPUs have room for {places(gpus_per_trial)} "
-            f"trials of {gpus_per_trial:g} each; give fewer --workers, or no --gpus-per-trial"
+            f"workers is {count}, but on {counted(len(gpus()), 'GPU')} there is room for "
+            f"{counted(places(gpus_per_trial), 'trial')} of {gpus_per_trial:g} each; "
+            "give fewer --workers, or no --gpus-per-trial"
         )
 
 

@@ -31,6 +31,7 @@ from nas.cluster.preparation import (
 from nas.cluster.workers import ClusterError, Outcome
 from nas.evaluation import Evaluation
 from nas.settings import Request
+from studies.wording import counted
 
 if TYPE_CHECKING:
     import distributed
@@ -136,9 +137,9 @@ class Pool:
         if self._away:
             parts.append(f"cluster away for {time.monotonic() - self._away:.0f} s")
         elif ready < self._expected:
-            parts.append(f"{ready} of {self._expected} workers")
+            parts.append(f"{ready} of {counted(self._expected, 'worker')}")
         elif self._supply.images is not None:
-            parts.append(f"{ready} worker{'s' if ready != 1 else ''}")
+            parts.append(counted(ready, "worker"))
         if self._refusals:
             parts.append(f"{len(self._refusals)} refused")
         if self.retried:

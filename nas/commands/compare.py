@@ -16,6 +16,7 @@ from search_space.analysis.measures import Measures, measure
 from search_space.analysis.roofline import Roofline, roofline
 from search_space.graph import Sequence as Graph
 from search_space.graph import Shape
+from studies.wording import counted
 
 if TYPE_CHECKING:
     from nas.latency import Latency
@@ -111,7 +112,7 @@ def measure_rows(compared: Sequence[Compared]) -> list[tuple[str, ...]]:
         ("bytes moved", lambda one: size(one.measures.moved_bytes)),
         ("FLOPs per byte", lambda one: f"{one.measures.intensity:.1f}"),
         ("receptive field", lambda one: "{} x {}".format(*one.measures.receptive_field)),
-        ("depth", lambda one: f"{one.measures.depth} layers"),
+        ("depth", lambda one: counted(one.measures.depth, "layer")),
     ]
     if compared[0].latencies:
         where = compared[0].latencies[0].device
@@ -189,7 +190,8 @@ def print_compared(compared: Sequence[Compared], view: View, hardware: Hardware 
     console = Console()
     names = [one.name for one in compared]
     shape = "x".join(map(str, view.shape))
-    _print(console, f"{shape} images, {view.classes} classes", ["", *names], measure_rows(compared))
+    about = f"{shape} images, {counted(view.classes, 'class', 'classes')}"
+    _print(console, about, ["", *names], measure_rows(compared))
     title = "Share of the parameters / of the FLOPs by kind of layer"
     _print(console, title, ["", *names], share_rows(compared))
     if hardware:
@@ -224,7 +226,7 @@ def write_page(
     names = tuple(one.name for one in compared)
     figures, tables = [], []
     shape = "x".join(map(str, view.shape))
-    caption = f"Measured on {shape} images, {view.classes} classes"
+    caption = f"Measured on {shape} images, {counted(view.classes, 'class', 'classes')}"
     tables.append(PageTable(caption, ("", *names), tuple(measure_rows(compared))))
     notes = sentences(compared, hardware)
     if hardware:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.commands.images import Where, find_images, random_images, read_part, read_splits, say
-from nas.export.formats import FORMATS
+from nas.export.formats import FORMATS, format_of
 from nas.export.onnx_file import need
 from nas.files import check_file
-from search_space.checks import check_choice
+from studies.wording import counted
 
 if TYPE_CHECKING:
     from nas.classifier import Facts
@@ -20,9 +20,11 @@ MOST_IMAGES = 10_000
 """Test images that a file is compared on."""
 
 
-def export_command(path: Path, name: str, out: Path, int8: bool, where: Where) -> "Exported":
+def export_command(
+    path: Path, format: str | None, out: Path, int8: bool, where: Where
+) -> "Exported":
     """Export the model at ``path`` into ``out``; ValueError, and no file, where that fails."""
-    check_choice("format", name, FORMATS)
+    name = format_of(format, out)
     if int8 and name != "onnx":
         raise ValueError(f"--int8 is for --format onnx alone, not for {name}; leave one of them")
     need(*FORMATS[name].needs)
@@ -69,7 +71,7 @@ def _sample(known: "Facts", where: Where) -> "Sample":
 
 def words(out: Path, exported: "Exported") -> list[str]:
     """What was written, and how well it agrees, in lines."""
-    images = f"{exported.images:,} {'test' if exported.tested else 'random'} images"
+    images = counted(exported.images, f"{'test' if exported.tested else 'random'} image")
     lines = [
         f"{out}: {exported.format}, {exported.bytes:,} bytes, {exported.parameters:,} parameters",
         f"largest difference from PyTorch {exported.difference:.1e} in probability, "

@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nas.commands.tables import front_json, write_text
-from nas.files import check_file, replace_file
+from nas.files import CSV, PAGE, PNG, SVG, check_file, replace_file
 from studies.results import Results
+
+KINDS = {"--html": PAGE, "--csv": CSV, "--png": PNG, "--svg": SVG}
+"""What each option writes."""
 
 SIZE = (1300, 480)
 """Width and height of a picture in pixels; a PNG has twice as many."""
@@ -16,9 +19,12 @@ SIZE = (1300, 480)
 
 def check(files: Mapping[str, Path | None]) -> None:
     """ValueError where one of the files, by their options, can't be written, or not drawn."""
+    taken: dict[Path, str] = {}
     for option, path in files.items():
         if path is not None:
-            check_file(option, path)
+            if (other := taken.setdefault(path.resolve(), option)) != option:
+                raise ValueError(f"{other} and {option} are both {path}; give each its own file")
+            check_file(option, path, KINDS[option])
             if option in ("--png", "--svg") and importlib.util.find_spec("kaleido") is None:
                 raise ValueError(
                     f"{option} needs kaleido, which is not installed: "

@@ -9,7 +9,7 @@ from typing import Any
 
 from nas.choices import FACTORS, choices
 from nas.commands.tables import write_text
-from nas.files import check_file, replace_file
+from nas.files import PAGE, check_file, replace_file
 from nas.interrupt import until_stopped
 from nas.references import MEASURED, PUBLISHED, SHORT_RUNS
 from nas.settings import Settings
@@ -39,14 +39,14 @@ REFRESH_SECONDS = 5
 def write_report(store: Store, study: str, path: Path) -> None:
     """Write the report of a study; ValueError where that isn't there, or the file can't be."""
     store.study(study)
-    check_file("--out", path)
+    check_file("--out", path, PAGE)
     write_text(path, report_html(collect(store, study)), "report")
 
 
 def write_front(store: Store, study: str, path: Path) -> None:
     """Write the report's part about the front alone; ValueError likewise."""
     store.study(study)
-    check_file("--html", path)
+    check_file("--html", path, PAGE)
     write_text(path, report_html(collect(store, study), FRONT), "plot")
 
 
@@ -58,7 +58,7 @@ def watch_report(
     Browsers that have it open load it anew; readers see whole pages only. ValueError as above.
     """
     store.study(study)
-    check_file("--out", path)
+    check_file("--out", path, PAGE)
     seen: tuple[Any, ...] | None = None
     with until_stopped():
         while (holder := find_holder(store, study)) is not None and holder.runs():
@@ -170,7 +170,7 @@ def _facts(
     row: Mapping[str, Any], settings: Settings, trials: Sequence[Trial], evaluations: Sequence[Any]
 ) -> dict[str, list[tuple[str, str]]]:
     """Groups of facts by their heading."""
-    limits = {f"limit on {name}": f"{limit:,g}" for name, limit in settings.limits().items()}
+    limits = {f"limit on {name}": f"{limit:,.15g}" for name, limit in settings.limits().items()}
     study = {
         "begun": f"{row['created']:%Y-%m-%d %H:%M} UTC",
         "objectives": ", ".join(settings.objectives),

@@ -29,6 +29,7 @@ from nas.settings import Settings, check_study_name, differences
 from search_space.checks import check_choice
 from studies.results import Results, load_results
 from studies.store import Store, open_store
+from studies.wording import counted
 
 if TYPE_CHECKING:
     from nas.cluster.joined import Address
@@ -131,10 +132,8 @@ def _run(asked: Asked, name: str, store: Store, quiet: bool, as_json: bool) -> i
     _show(results, store, Path(f"{name}-pareto.html"), as_json)
     if stopped:
         kept = sum(results.states.get(state, 0) for state in ("complete", "pruned", "fail"))
-        print(
-            f"{stopped}: {kept} of {asked.trials} trials are kept; the same command continues",
-            file=sys.stderr,
-        )
+        of, are = counted(asked.trials, "trial"), "is" if kept == 1 else "are"
+        print(f"{stopped}: {kept} of {of} {are} kept; the same command continues", file=sys.stderr)
     return code
 
 

@@ -15,6 +15,7 @@ from search_space.graph import Sequence
 from search_space.shapes import last_map, smallest
 from search_space.words import describe
 from studies.store import Store
+from studies.wording import counted
 
 
 def write_svg(subject: Subject, view: View, path: Path) -> None:
@@ -33,7 +34,7 @@ def code(subject: Subject, view: View) -> str:
 
 def _title(subject: Subject, view: View) -> str:
     shape = "x".join(map(str, view.shape))
-    return f"{subject.name} for {shape} images and {view.classes} classes"
+    return f"{subject.name} for {shape} images and {counted(view.classes, 'class', 'classes')}"
 
 
 def network_json(subject: Subject, view: View) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from rich.text import Text
 from studies.lock import Holder
 from studies.pareto import Axis
 from studies.results import Result, Results
+from studies.wording import counted
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 def print_front(results: Results) -> None:
     """The front as a table, cheapest first."""
     front = results.front()
-    title = f"Pareto front of {results.study}: {len(front)} of {len(results.completed)} trials"
-    table = new_table(title)
+    of = counted(len(results.completed), "trial")
+    table = new_table(f"Pareto front of {results.study}: {len(front)} of {of}")
     table.add_column("trial", justify="right")
     for axis in results.axes:
         table.add_column(axis.name, justify="right")
@@ -55,12 +56,6 @@ def _result_json(axes: Sequence[Axis], result: Result) -> dict[str, Any]:
         "key": result.key,
         "architecture": result.text,
     }
-
-
-def check_directory(path: Path, what: str) -> None:
-    """ValueError where a file can't be written for want of its directory, before work begins."""
-    if not path.parent.is_dir():
-        raise ValueError(f"{what} {path} can't be written: there is no directory {path.parent}")
 
 
 def write_text(path: Path, text: str, what: str) -> None:
@@ -105,8 +100,9 @@ def print_studies(
     for results, *_ in studies:
         if results.failures:
             often = max(results.failures, key=results.failures.__getitem__)
-            count = f"{results.failures[often]} of {sum(results.failures.values())}"
-            console.print(Text(f"{results.study}: {count} failures: {often}"))
+            failed = counted(sum(results.failures.values()), "failure")
+            count = f"{results.failures[often]} of {failed}"
+            console.print(Text(f"{results.study}: {count}: {often}"))
 
 
 def study_json(

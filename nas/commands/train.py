@@ -23,6 +23,7 @@ from search_space.checks import check_choice, check_range
 from studies.results import load_results
 from studies.store import open_store
 from studies.table import REPLAYED
+from studies.wording import counted
 
 DEFAULT_EPOCHS = 30
 
@@ -283,7 +284,10 @@ def _timed(
     if begun:
         epochs = max(task.job.epochs for task in begun)
         if not quiet:
-            print(f"time limit: begun before with {epochs:,} epochs, and kept so", file=sys.stderr)
+            print(
+                f"time limit: begun before with {counted(epochs, 'epoch')}, and kept so",
+                file=sys.stderr,
+            )
     else:
         from nas.full_training.pace import epochs_within, seconds_of_an_epoch
 
@@ -355,7 +359,7 @@ def _test(task: Task, logger: str | None) -> None:
     _, curve = trained(task.directory, job, model.description)
     card = card_json(task.subject.name, job, model.description, curve, validation, test)
     figure = curves_figure([CurvePoint(e.number, e.loss, e.accuracy, e.validation) for e in curve])
-    heading = f"{task.subject.name}: {test.accuracy:.2%} of {test.images:,} test images"
+    heading = f"{task.subject.name}: {test.accuracy:.2%} of {counted(test.images, 'test image')}"
     words = [f"{card['architecture']}.", f"{card['params']:,} parameters, {card['flops']:,} FLOPs."]
     if log := _log(task, logger):
         log.end(curve, test.accuracy)

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from nas.commands import tables
 from nas.full_training.record import CURVES
+from studies.wording import counted
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -46,7 +47,7 @@ def show(networks: Sequence[Trained], front: bool, as_json: bool) -> None:
 
 
 def _print_front(done: Sequence[Trained]) -> None:
-    table = tables.new_table(f"{len(done)} networks of the front, trained to the end")
+    table = tables.new_table(f"{counted(len(done), 'network')} of the front, trained to the end")
     for name in ("trial", "searched", "validation", "test", "params", "flops"):
         table.add_column(name, justify="right")
     table.add_column("directory", overflow="fold")

@@ -20,6 +20,7 @@ from studies.rungs import Rung, count
 from studies.store import Store
 from studies.text_plot import ASCII, FRONT, OTHER, Dot, Ruler, percent, short, text_plot
 from studies.trials import load_trials, mark
+from studies.wording import counted
 
 WATCH_SECONDS = 2.0
 MOST_REASONS = 3
@@ -158,7 +159,9 @@ def _words(seen: Seen) -> list[str]:
     often = sorted(results.failures.items(), key=lambda found: -found[1])
     lines += [f"failed, {number:,} x: {printable(why)}" for why, number in often[:MOST_REASONS]]
     if len(often) > MOST_REASONS:
-        lines.append(f"failed for {len(often) - MOST_REASONS:,} more reasons: see `nas studies`")
+        lines.append(
+            f"failed for {counted(len(often) - MOST_REASONS, 'more reason')}: see `nas studies`"
+        )
     return lines
 
 
@@ -176,7 +179,7 @@ def _plot(results: Results, front: Sequence[Result], width: int, height: int) ->
 def _table(axes: Sequence[Axis], shown: Sequence[Result], of: int, cut: dict[str, Any]) -> Table:
     """Members of the front, the most costly ones where not all are shown."""
     more = f", the last {len(shown)}" if len(shown) < of else ""
-    table = new_table(f"Pareto front: {of} trials, cheapest first{more}")
+    table = new_table(f"Pareto front: {counted(of, 'trial')}, cheapest first{more}")
     table.show_edge = False
     for name in ("trial", *(axis.name for axis in axes)):
         table.add_column(name, justify="right", no_wrap=True)

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nas.files import suffix
+from search_space.checks import check_choice
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
@@ -22,13 +25,14 @@ INPUT = "images"
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of file. ``needs`` are modules that not every installation has.
+    """A kind of file, and its suffixes. ``needs`` are modules that not every installation has.
 
     write: its content, from a network in evaluation mode, the shape of an image, and metadata.
     read: what it holds of the metadata under the names given, and what runs it.
     """
 
     words: str
+    suffixes: tuple[str, ...]
     write: "Callable[[nn.Module, Shape, Mapping[str, str]], bytes]"
     read: "Callable[[Path, Mapping[str, str]], tuple[Metadata, Run]]"
     needs: tuple[str, ...] = ()
@@ -118,17 +122,43 @@ def _deprecated() -> Iterator[None]:
 FORMATS: dict[str, Format] = {
     "onnx": Format(
         "for ONNX Runtime and others",
+        (".onnx",),
         _write_onnx,
         _read_onnx,
         ("onnx", "onnxscript", "onnxruntime"),
     ),
     "torch-export": Format(
-        "a program for torch.export.load, by custom in a .pt2", _write_program, _read_program
+        "a program for torch.export.load",
+        (".pt2",),
+        _write_program,
+        _read_program,
     ),
     "torchscript": Format(
         "for torch.jit.load and libtorch; deprecated by PyTorch",
+        (".pt", ".torchscript"),
         _write_torchscript,
         _read_torchscript,
     ),
 }
 """Each is tested as it stands here: a new one needs no new test."""
+
+
+def format_of(name: str | None, out: Path) -> str:
+    """The format that is asked for by its name, or by the suffix of the file, else onnx.
+
+    ValueError where there is no such format, or the two contradict each other.
+    """
+    if name is not None:
+        check_choice("format", name, FORMATS)
+    said = suffix(out)
+    meant = next((format for format, known in FORMATS.items() if said in known.suffixes), None)
+    if said and meant is None:
+        own = ", ".join(f"{known.suffixes[0]} ({format})" for format, known in FORMATS.items())
+        raise ValueError(f"--out is {out}, but {said} is of no format here; give one of: {own}")
+    if name is not None and meant not in (name, None):
+        fitting = out.with_suffix(FORMATS[name].suffixes[0])
+        raise ValueError(
+            f"--out is {out}, of {meant}, but --format is {name}; give {fitting}, "
+            f"or --format {meant}"
+        )
+    return name or meant or "onnx"

@@ -12,6 +12,7 @@ from nas.model import Description
 from nas.scores import Scores
 from search_space.cost import cost
 from search_space.words import describe
+from studies.wording import counted
 
 
 def card_json(
@@ -55,7 +56,7 @@ def card_words(card: dict[str, Any]) -> str:
         "",
         "| what | |",
         "| --- | --- |",
-        f"| test accuracy | {_accuracy(test)}, of {test['images']:,} images |",
+        f"| test accuracy | {_accuracy(test)}, of {counted(test['images'], 'image')} |",
     ]
     if card["validation"]:
         lines.append(f"| validation accuracy | {_accuracy(card['validation'])} |")
@@ -67,7 +68,7 @@ def card_words(card: dict[str, Any]) -> str:
         f"| activations | {card['activation_bytes']:,} bytes |",
         f"| images | {_plain(job['dataset'])}, {job['channels']}x{job['resolution']}x"
         f"{job['resolution']} |",
-        f"| trained on | {job['train_size']:,} images, {job['epochs']:,} epochs, "
+        f"| trained on | {job['train_size']:,} images, {counted(job['epochs'], 'epoch')}, "
         f"validation images {held_out} |",
         f"| seconds of training | {card['seconds']:,.0f} on {_plain(card['host'])} |",
         f"| precision, threads, seed | {job['precision']}, {job['threads']}, "

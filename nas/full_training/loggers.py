@@ -4,6 +4,7 @@ import contextlib
 import importlib.util
 import logging
 import os
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -71,19 +72,25 @@ def _mlflow(directory: Path, name: str) -> "Logger":
 
 
 def _tracking() -> str:
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path(DATABASE).absolute()}"
+    import sqlalchemy as sa
+
+    path = str(Path(DATABASE).absolute())
+    own = f"sqlite:///{path}"
+    if sa.make_url(own).database != path:  # of a % or a ? SQLAlchemy makes another file
+        own = sa.URL.create("sqlite", database=path).render_as_string()
+    return os.environ.get("MLFLOW_TRACKING_URI") or own
 
 
 LOGGERS = {
     "tensorboard": LoggerKind(
         "tensorboard",
         _tensorboard,
-        lambda directory: f"tensorboard --logdir {directory / 'tensorboard'}",
+        lambda directory: f"tensorboard --logdir {shlex.quote(str(directory / 'tensorboard'))}",
     ),
     "mlflow": LoggerKind(
         "mlflow",
         _mlflow,
-        lambda _: f"mlflow ui --backend-store-uri {_tracking()}",
+        lambda _: f"mlflow ui --backend-store-uri {shlex.quote(_tracking())}",
     ),
     "csv": LoggerKind(
         None,

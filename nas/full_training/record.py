@@ -9,7 +9,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from nas.files import replace_file
+from nas.export.formats import FORMATS
+from nas.files import CSV, EVALUATIONS, PAGE, PNG, SVG, replace_file, suffix
 from nas.full_training.job import Job, differences
 
 JOB, CARD = "training.json", "card.json"
@@ -18,6 +19,13 @@ LOCK = ".lock"
 CHECKPOINT = "last.ckpt"
 TEMPORARY = re.compile(r"\.[\w.]+\.[0-9a-f]{32}$")
 """A file that `replace_file` had not finished as its process was killed."""
+
+OF_FILES = {
+    *(end for known in FORMATS.values() for end in known.suffixes),
+    *(end for kind in (CSV, EVALUATIONS, PAGE, PNG, SVG) for end in kind.suffixes),
+    *(".safetensors", ".ckpt", ".json", ".toml", ".db", ".zip"),
+}
+"""Suffixes of files, which no directory of a training gets."""
 
 CARD_KEYS = {"name", "job", "test", "validation", "params", "flops", "seconds"}
 """Without which a card can't be shown."""
@@ -28,6 +36,11 @@ def check_place(directory: Path) -> None:
     if directory.exists() and not directory.is_dir():
         raise ValueError(f"out {directory} is a file; give a directory, new or of a training")
     if not directory.exists():
+        if suffix(directory) in OF_FILES:
+            raise ValueError(
+                f"out {directory} is a file's name, but a training is kept in a directory; "
+                f"give {directory.with_suffix('')}"
+            )
         above = next(parent for parent in directory.absolute().parents if parent.exists())
         if not above.is_dir():
             raise ValueError(f"out {directory} can't be made: {above} is a file")

@@ -53,7 +53,8 @@ def asha(history: History, key: str, rung: int, eta: float) -> Decision:
     kept = max(1, int(len(keys) / eta))
     if place < kept:
         return Decision(True)
-    return Decision(False, f"place {place + 1} of {len(keys)} at its rung; {kept} go on")
+    go = "goes" if kept == 1 else "go"
+    return Decision(False, f"place {place + 1} of {len(keys)} at its rung; {kept} {go} on")
 
 
 def ranking(losses: Floats) -> list[int]:

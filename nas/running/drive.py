@@ -48,6 +48,7 @@ def drive(
             with only_driver(store, name):
                 remember_images(store, name, settings)
         return 0
+    store.check_writable()
     chosen.check()
     end = None if until.seconds is None else time.monotonic() + until.seconds
     with only_driver(store, name) as held:

@@ -153,6 +153,8 @@ def run_study(
     settings = replace(settings, objectives=chosen(settings.objectives))
     check_sampler(settings.sampler, len(settings.objectives))
     with contextlib.closing(open_store(storage, create=True)) as store:
+        if study not in store.study_names():
+            store.check_writable()
         settings, place = _possible(settings, store, study, place)
         settings, workplace = choose_workers(settings, store, study, place, trials)
         from nas.running.drive import drive  # with all that searches and trains

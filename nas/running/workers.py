@@ -14,6 +14,7 @@ from nas.progress import clock
 from nas.settings import PRECISIONS, Settings
 from search_space.checks import check_choice, check_range
 from studies.store import Store
+from studies.wording import counted
 
 if TYPE_CHECKING:
     from nas.cluster.joined import Address
@@ -185,7 +186,7 @@ def _replayed(settings: Settings, table: Path, name: str, place: Place) -> tuple
         lambda: contextlib.nullcontext(workers),
         lambda: (
             f"replay of {table}: {'; '.join(words)}; {clock(workers.clock)} simulated on "
-            f"{workers.slots} workers"
+            f"{counted(workers.slots, 'worker')}"
         ),
     )
 

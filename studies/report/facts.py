@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from studies.page import PageTable
 from studies.report.content import Content
 from studies.report.section import Block, Section, Words
+from studies.wording import counted
 
 MOST_NUMBERS = 8
 MOST_REASONS = 50
@@ -45,4 +46,4 @@ def _failures(content: Content) -> list[Block]:
         rows.append((reason, f"{len(numbers):,}", f"{shown}{more}"))
     left = len(ordered) - len(rows)
     blocks: list[Block] = [PageTable("Failures", ("reason", "count", "trials"), tuple(rows))]
-    return [*blocks, Words(f"{left} more reasons are not listed.")] if left else blocks
+    return [*blocks, Words(f"Not listed: {counted(left, 'more reason')}.")] if left else blocks

@@ -33,8 +33,9 @@ def section(content: Content) -> Section:
             trace.unselected = {"marker": {"opacity": trace.marker.opacity or 1}}
     drawn = _add_references(figure, content)
     names = [axis.name for axis in content.axes]
+    are = "is" if len(content.front) == 1 else "are"
     words = (
-        f"Every completed trial by {', '.join(names)}; {len(content.front)} of {len(points)} are "
+        f"Every completed trial by {', '.join(names)}; {len(content.front)} of {len(points)} {are} "
         "on the front (large marks)."
         if len(names) > 1
         else f"{names[0]} of every completed trial, in order, and the best so far."

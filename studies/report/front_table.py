@@ -2,6 +2,7 @@
 
 from studies.report.content import Content
 from studies.report.section import Block, Cell, Section, SortTable, Words
+from studies.wording import counted
 
 
 def section(content: Content) -> Section:
@@ -23,6 +24,7 @@ def section(content: Content) -> Section:
         cells += [Cell(f"{result.seconds:,.1f}", result.seconds), Cell(result.text, result.text)]
         rows.append(tuple(cells))
     header = ("trial", *named, *costs, "seconds", "architecture")
-    caption = f"The front's {len(rows)} members; seconds are of training and measuring, all rungs"
+    members = counted(len(rows), "member")
+    caption = f"The front's {members}; seconds are of training and measuring, all rungs"
     blocks: list[Block] = [SortTable(caption, header, tuple(rows))]
     return Section("table", "The front as a table", blocks)

@@ -8,6 +8,7 @@ from plotly.subplots import make_subplots
 from studies.report.content import Content
 from studies.report.section import Drawn, Section, Words
 from studies.style import BLUE, styled
+from studies.wording import counted
 
 TITLE = "Learning curves"
 MOST_OTHERS = 80
@@ -31,8 +32,9 @@ def section(content: Content) -> Section:
     step = max(1, -(-len(rest) // MOST_OTHERS))
     others = [one.curve for one in rest[::step]]
     words = (
-        f"Training loss and accuracy of {len(members)} members of the front (blue, thick) and of "
-        f"{len(others)} of the {len(rest)} other candidates with {last:,} images (gray, thin). "
+        f"Training loss and accuracy of {counted(len(members), 'member')} of the front (blue, "
+        f"thick) and of {len(others)} of the {counted(len(rest), 'other candidate')} with "
+        f"{last:,} images (gray, thin). "
         "They are measured while training, at a learning rate that falls to zero, with label "
         "smoothing in the loss; what decides is accuracy on validation images afterwards."
     )

@@ -10,6 +10,7 @@ from studies.report.attribution import Effect, Importance
 from studies.report.content import Content
 from studies.report.section import Block, Drawn, Points, Section, Words
 from studies.style import BLUE, VERMILION, escaped, styled
+from studies.wording import counted
 
 TITLE = "What mattered for accuracy at given cost"
 MOST_SAID = 6
@@ -21,7 +22,9 @@ def section(content: Content) -> Section:
     found = attribution.sample(content)
     count = len(found.accuracy)
     if count < attribution.LEAST_CANDIDATES or not found.groups:
-        words = f"{count} distinct candidates have a known accuracy and choices to compare"
+        have = "has" if count == 1 else "have"
+        known = f"{counted(count, 'distinct candidate')} {have} a known accuracy"
+        words = f"{known} and choices to compare"
         least = attribution.LEAST_CANDIDATES
         return Section("mattered", TITLE, [Words(f"{words}; this needs {least} that differ.")])
     _, explained = attribution.residual(found)
@@ -44,7 +47,7 @@ def section(content: Content) -> Section:
 
 def _how(count: int, foretold: int, explained: float) -> str:
     stopped = (
-        f" For {foretold} of them, which were stopped, it is what their last rung foretells: "
+        f" For {foretold} of them, stopped early, it is what their last rung foretells: "
         "leaving them out would flatter what they chose."
         if foretold
         else ""
@@ -84,7 +87,7 @@ def sentence(effect: Effect) -> str:
     numbers = (
         f"{abs(100 * effect.value):.2f} points {direction} accuracy ({low:+.2f} to {high:+.2f})"
     )
-    return f"{name(effect)}: {numbers}, {effect.having} candidates."
+    return f"{name(effect)}: {numbers}, {counted(effect.having, 'candidate')}."
 
 
 def name(effect: Effect) -> str:

@@ -11,6 +11,7 @@ from studies.pareto import Floats
 from studies.report.content import Content
 from studies.report.section import Block, Drawn, Section, Words
 from studies.style import BLUE, styled
+from studies.wording import counted
 
 TITLE = "How well the small rungs ranked"
 LEAST = 5
@@ -29,7 +30,9 @@ def section(content: Content) -> Section:
         pairs = np.array([(found[rung], found[-1]) for found in rungs.values()]).reshape(-1, 2)
         before = f"{budget:,} images against {content.budgets[-1]:,}"
         if len(pairs) < LEAST:
-            blocks.append(Words(f"{before}: {len(pairs)} candidates reached both, too few."))
+            blocks.append(
+                Words(f"{before}: {counted(len(pairs), 'candidate')} reached both, too few.")
+            )
             continue
         tau, low, high = tau_interval(pairs)
         words = (
@@ -41,8 +44,8 @@ def section(content: Content) -> Section:
     if stopped:
         blocks.append(
             Words(
-                f"The {stopped} candidates that were stopped before the last rung are not in "
-                "these figures: tau is of those let through, and would differ over all."
+                f"Not in these figures: {counted(stopped, 'candidate')} stopped before the last "
+                "rung. So tau is of those let through, and would differ over all."
             )
         )
     return Section("ranking", TITLE, blocks)

@@ -9,25 +9,28 @@ from studies.report.content import Content
 from studies.report.section import Block, Drawn, Section, Words
 from studies.rungs import Rung, count
 from studies.style import BLUE, ORANGE, VERMILION, styled
+from studies.wording import counted
 
 TITLE = "Where candidates stopped"
 
 
 def section(content: Content) -> Section:
     """A bar for each rung; in words who stopped where and what it saved."""
-    counted = count(content.trials, content.budgets)
+    reached = count(content.trials, content.budgets)
     untrained = sum(bool(trial.over) for trial in content.trials)
     blocks: list[Block] = []
     if untrained:
         who = "One candidate was" if untrained == 1 else f"{untrained:,} candidates were"
         blocks.append(Words(f"{who} over a limit and never trained."))
-    if not any(rung.on + rung.stopped + rung.failed for rung in counted):
+    if not any(rung.on + rung.stopped + rung.failed for rung in reached):
         blocks.append(Words("No trial has been at a rung yet."))
         return Section("rungs", TITLE, blocks)
-    blocks.append(Drawn("rungs-figure", rungs_figure(counted), _words(counted)))
+    blocks.append(Drawn("rungs-figure", rungs_figure(reached), _words(reached)))
     saved, spent, unknown = seconds_saved(content)
     if len(content.budgets) > 1:
-        rest = f" (of {unknown} stopped candidates nothing can be said)" if unknown else ""
+        rest = (
+            f" (of {counted(unknown, 'stopped candidate')} nothing can be said)" if unknown else ""
+        )
         share = f", {saved / (saved + spent):.0%} of what they would have taken" if saved else ""
         blocks.append(
             Words(
@@ -69,28 +72,29 @@ def seconds_saved(content: Content) -> tuple[float, float, int]:
     return saved, sum(trial.seconds for trial in content.trials), unknown
 
 
-def _words(counted: Sequence[Rung]) -> str:
+def _words(reached: Sequence[Rung]) -> str:
     parts = []
-    for rung in counted:
+    for rung in reached:
         total = rung.on + rung.stopped + rung.failed
-        last = rung is counted[-1]
+        last = rung is reached[-1]
         ways = [f"{rung.on:,} {'completed' if last else 'went on'}"]
-        ways += [f"{rung.stopped:,} were stopped"] if rung.stopped else []
+        were = "was" if rung.stopped == 1 else "were"
+        ways += [f"{rung.stopped:,} {were} stopped"] if rung.stopped else []
         ways += [f"{rung.failed:,} failed"] if rung.failed else []
-        parts.append(f"of {total:,} trials at {rung.budget:,} images {', '.join(ways)}")
+        parts.append(f"of {counted(total, 'trial')} at {rung.budget:,} images {', '.join(ways)}")
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}."
 
 
-def rungs_figure(counted: Sequence[Rung]) -> go.Figure:
+def rungs_figure(reached: Sequence[Rung]) -> go.Figure:
     """A bar a rung, divided by what became of its trials; patterns tell the parts apart too."""
     kinds = (
-        ("went on, or completed at the last rung", BLUE, "", [r.on for r in counted]),
-        ("stopped", ORANGE, "/", [rung.stopped for rung in counted]),
-        ("failed", VERMILION, "x", [rung.failed for rung in counted]),
+        ("went on, or completed at the last rung", BLUE, "", [r.on for r in reached]),
+        ("stopped", ORANGE, "/", [rung.stopped for rung in reached]),
+        ("failed", VERMILION, "x", [rung.failed for rung in reached]),
     )
     figure = go.Figure()
-    rungs = [f"{rung.budget:,} images" for rung in counted]
+    rungs = [f"{rung.budget:,} images" for rung in reached]
     for name, color, pattern, values in kinds:
         if any(values):
             trace = go.Bar(x=values, y=rungs, name=name, orientation="h")
@@ -99,6 +103,6 @@ def rungs_figure(counted: Sequence[Rung]) -> go.Figure:
             trace.update(textangle=0, insidetextfont={"color": "white"} if color == BLUE else {})
             trace.update(hovertemplate=f"%{{y}}: %{{x}} {name}<extra></extra>")
             figure.add_trace(trace)
-    styled(figure, "").update_layout(barmode="stack", height=180 + 46 * len(counted))
+    styled(figure, "").update_layout(barmode="stack", height=180 + 46 * len(reached))
     figure.update_xaxes(title_text="trials")
     return figure.update_yaxes(autorange="reversed", automargin=True)

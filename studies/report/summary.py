@@ -2,6 +2,7 @@
 
 from studies.report.content import Content, quantity
 from studies.report.section import Section, Words
+from studies.wording import counted
 
 
 def section(content: Content) -> Section:
@@ -23,8 +24,7 @@ def searched(content: Content) -> str:
     named = [f"{count:,} {word}" for word, count in counts.items() if count]
     ended = ", ".join(named) or "none has begun"
     total = len(content.trials)
-    one = "trial" if total == 1 else "trials"
-    return f"{content.searched}, with {total:,} {one}: {ended}."
+    return f"{content.searched}, with {counted(total, 'trial')}: {ended}."
 
 
 def found(content: Content) -> str:

@@ -11,6 +11,7 @@ from studies.pareto import Floats, hypervolume_trace, losses, reference_point
 from studies.report.content import Content
 from studies.report.section import Drawn, Section, Words
 from studies.style import BLUE, styled
+from studies.wording import counted
 
 TITLE = "How the front grew"
 
@@ -29,7 +30,7 @@ def section(content: Content) -> Section:
     seconds = spent[[place[number] for number in numbers]]
     begun = numbers + 1
     words = _words(trace, begun, seconds)
-    reference = ", ".join(f"{axis.name} {axis.reference:,g}" for axis in content.axes)
+    reference = ", ".join(f"{axis.name} {axis.reference:,.15g}" for axis in content.axes)
     note = (
         f"The reference point is {reference}; a decade of a cost and a whole of accuracy count "
         "one each. Seconds are those of all evaluations so far, of stopped trials too, as on one "
@@ -47,7 +48,7 @@ def _words(trace: Floats, begun: NDArray[np.int_], seconds: Floats) -> str:
     for share in (0.9, 0.99):
         first = int(np.argmax(trace >= share * end))
         reached.append(
-            f"{share:.0%} of it was there after {begun[first]:,} trials and "
+            f"{share:.0%} of it was there after {counted(int(begun[first]), 'trial')} and "
             f"{seconds[first]:,.0f} s of evaluation"
         )
     return f"The hypervolume ends at {end:.3f}: {', '.join(reached)}."

@@ -98,7 +98,10 @@ BAD = [
     (("compare", "googlenet", "--hardware", "half.toml"), "no bandwidth"),
     (("compare", "googlenet", "--hardware", "zero.toml"), "bandwidth is 0"),
     (("compare", "googlenet", "--classes", "0"), "classes is 0"),
-    (("compare", "googlenet", "--html", "no/where.html"), "page no/where.html can't be written"),
+    (
+        ("compare", "googlenet", "--html", "no/where.html"),
+        "--html is no/where.html: there is no directory no",
+    ),
     (("show", "googlenett"), "did you mean googlenet?"),
     (("show", "no.json"), "no.json can't be read: No such file"),
     (("show", "text.json"), "text.json is not JSON"),
@@ -110,7 +113,10 @@ BAD = [
     (("show", "image.json"), "resolution is 'big'"),
     (("show", "googlenet", "--json", "--code"), "--code and --json exclude each other"),
     (("compare", "googlenet", "--hardware", ""), "'' is no known hardware"),
-    (("show", "googlenet", "--svg", "no/where.svg"), "drawing no/where.svg can't be written"),
+    (
+        ("show", "googlenet", "--svg", "no/where.svg"),
+        "--svg is no/where.svg: there is no directory no",
+    ),
     (("show", "3"), "nas.db"),
     (("shapes", "googlenet", "--resolution", "0"), "resolution is 0"),
     (("shapes", "vgg11", "--resolution", "31"), "the smallest resolution that runs is 32"),

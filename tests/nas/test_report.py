@@ -188,7 +188,7 @@ def test_a_picture_needs_kaleido(
     there = importlib.util.find_spec
     hidden = lambda name, *rest: None if name == "kaleido" else there(name, *rest)  # noqa: E731
     monkeypatch.setattr(importlib.util, "find_spec", hidden)
-    code, out, err = nas_in("pareto", *S, option, "f.out", "--csv", "f.csv")
+    code, out, err = nas_in("pareto", *S, option, f"f.{option[2:]}", "--csv", "f.csv")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert f"{option} needs kaleido" in err
     assert not Path("f.csv").exists()

@@ -137,6 +137,6 @@ def test_a_page_without_a_figure_is_refused() -> None:
 
 @pytest.mark.parametrize("cells", [(), ("a",), ("a", "b", "c")])
 def test_a_row_that_does_not_fit_its_table_is_refused(cells: tuple[str, ...]) -> None:
-    rule = rf"row 1 of table 'Costs' has {len(cells)} cells and there are 2 headings"
+    rule = rf"row 1 of table 'Costs' has {len(cells)} cells? for 2 headings"
     with pytest.raises(ValueError, match=rule):
         PageTable("Costs", ("network", "FLOPs"), (("nin", "1"), cells))

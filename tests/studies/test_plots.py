@@ -252,7 +252,7 @@ def test_trials_with_nan_are_left_out() -> None:
 
 
 def test_values_that_do_not_match_the_axes_are_refused() -> None:
-    with pytest.raises(ValueError, match="trial 4 has 2 values and there are 3 axes"):
+    with pytest.raises(ValueError, match="trial 4 has 2 values for 3 axes"):
         pareto_figure([Point(4, (0.9, 1e5), WORDS)], AXES[:3], "")
     with pytest.raises(ValueError, match=r"params is 0\.0"):
         pareto_figure([Point(4, (0.9, 0.0), WORDS)], AXES[:2], "")

@@ -119,14 +119,14 @@ def test_each_worker_sees_one_gpu_and_has_its_share(monkeypatch: pytest.MonkeyPa
     assert default_workers(None) == 2
     assert default_workers(0.25) == 8
     check_places(8, 0.25)
-    with pytest.raises(ValueError, match=r"2 GPUs have room for 8 trials of 0\.25 each"):
+    with pytest.raises(ValueError, match=r"on 2 GPUs there is room for 8 trials of 0\.25 each"):
         check_places(9, 0.25)
 
 
 def test_a_share_of_no_gpu_is_refused(nas_in: Any, tmp_path: Path) -> None:
     code, _, err = nas_in("run", "--trials", "2", "--gpus-per-trial", "0.5", "--workers", "1")
     assert code == 2
-    assert "0 GPUs have room for 0 trials" in err
+    assert "on 0 GPUs there is room for 0 trials" in err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -26,7 +26,7 @@ def test_a_study_on_a_table_from_the_command_line(
     assert ran(*words, "--json", "--workers", "1")[1] == first
     code, _, errors = ran(*words[:-1], "--replay", str(path), "--precision", "float32")
     assert code == 2
-    assert "no evaluation at resolution 28, 1 channels and precision float32" in errors
+    assert "no evaluation at resolution 28, 1 channel and precision float32" in errors
 
 
 def test_another_table_is_another_study(

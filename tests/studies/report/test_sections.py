@@ -71,7 +71,7 @@ def test_ranking_says_that_stopped_candidates_are_missing(make_content: MakeCont
     blocks = ranking.section(make_content(90)).blocks
     assert isinstance(blocks[0], Drawn)
     assert "over the 54 candidates that reached both" in blocks[0].words
-    assert "The 27 candidates that were stopped" in str(blocks[1])
+    assert "Not in these figures: 27 candidates stopped" in str(blocks[1])
     one = replace(make_content(90), budgets=(1_000,))
     assert "one rung" in str(ranking.section(one).blocks[0])
 
