@@ -20,6 +20,10 @@ LINE_SECONDS = 10.0
 """Least time between two lines where the output isn't a terminal."""
 
 
+LONGEST = 60
+"""Letters of a failure's reason in a line of progress."""
+
+
 class Shown(Protocol):
     """What can be shown of a run: ``ended`` of ``total`` things are done."""
 
@@ -40,7 +44,7 @@ class Progress:
     """Trials ended of ``total``; ``best`` accuracy 0..1 or None; images/s over all workers.
 
     ``seconds_left`` is None until a trial of this run has ended; ``workers`` is what there is to
-    say of them.
+    say of them, ``failure`` the commonest reason why trials failed.
     """
 
     total: int
@@ -53,6 +57,7 @@ class Progress:
     images_per_second: float
     seconds_left: float | None
     workers: str = ""
+    failure: str = ""
 
     def ended(self) -> int:
         """Trials that have ended, in whichever way."""
@@ -76,6 +81,8 @@ class Progress:
             parts.append(f"{self.images_per_second:,.0f} images/s")
         if self.workers:
             parts.append(self.workers)
+        if self.failure:
+            parts.append(f"failed: {self.failure}")
         return " | ".join(parts)
 
 
@@ -88,6 +95,7 @@ class Tracker:
     def __init__(self, before: Results, total: int) -> None:
         self._axes, self._total = before.axes, total
         self._states = Counter(before.states)
+        self._failures = Counter(before.failures)
         self._keys: set[str] = set()
         self._front = losses([], self._axes)
         self._volume: float | None = 0.0
@@ -113,6 +121,8 @@ class Tracker:
         self._states[trial.state.name.lower()] += 1
         if trial.state.name == "COMPLETE":
             self._add(result_of(trial))
+        elif "failure" in trial.user_attrs:
+            self._failures[trial.user_attrs["failure"]] += 1
 
     def _add(self, result: Result) -> None:
         """Take a candidate that is new into the front, if it belongs there."""
@@ -145,7 +155,13 @@ class Tracker:
             images_per_second=self._images / elapsed if elapsed > 0 else 0.0,
             seconds_left=elapsed / self._ended * max(0, left) if self._ended else None,
             workers=self._workers,
+            failure=shortened(max(self._failures, key=self._failures.__getitem__, default="")),
         )
+
+
+def shortened(words: str) -> str:
+    """Words as a part of a line, the first of them where they are many."""
+    return words if len(words) <= LONGEST else f"{words[: LONGEST - 3]}..."
 
 
 @contextmanager

@@ -26,10 +26,33 @@ def check_limits(
 ) -> None:
     """ValueError, with the nearest candidate's cost, if none is found within the limits.
 
-    ``limits`` are by the names of ``Cost``: params, flops, activation_bytes. Random candidates
-    first, then from the best of them one answer changed at a time for as long as that brings the
-    cost down; costs fall with almost every single choice, so that ends at the smallest candidate
-    or close to it.
+    ``limits`` are by the names of ``Cost``: params, flops, activation_bytes.
+    """
+    found = nearest(space, resolution, channels, classes, limits)
+    if max(over(found._asdict(), limits).values(), default=0.0) <= 0:
+        return
+    given = " and ".join(f"{_option(name)} {limit:,}" for name, limit in limits.items())
+    costs = [f"{found.params:,} parameters", f"{found.flops:,} FLOPs"]
+    if "activation_bytes" in limits:
+        costs.append(f"{found.activation_bytes:,} activation bytes")
+    raise ValueError(
+        f"no candidate of the space meets {given}; the nearest found has "
+        f"{', '.join(costs[:-1])} and {costs[-1]}: raise the limit, or allow smaller choices"
+    )
+
+
+def nearest(
+    space: SearchSpace,
+    resolution: int,
+    channels: int,
+    classes: int,
+    limits: Mapping[str, float],
+) -> Cost:
+    """The cost of a candidate within the limits, or else of the nearest to them that is found.
+
+    Random candidates first, then from the best of them one answer changed at a time for as long as
+    that brings the cost down; costs fall with almost every single choice, so that ends at the
+    smallest candidate or close to it.
     """
     random_state = random.Random(0)
 
@@ -57,15 +80,8 @@ def check_limits(
                 current = min(current, *found, key=lambda found: found[0])
         best = min(best, current, key=lambda found: found[0])
         if best[0] <= 0:
-            return
-    given = " and ".join(f"{_option(name)} {limit:,}" for name, limit in limits.items())
-    nearest = [f"{best[1].params:,} parameters", f"{best[1].flops:,} FLOPs"]
-    if "activation_bytes" in limits:
-        nearest.append(f"{best[1].activation_bytes:,} activation bytes")
-    raise ValueError(
-        f"no candidate of the space meets {given}; the nearest found has "
-        f"{', '.join(nearest[:-1])} and {nearest[-1]}: raise the limit, or allow smaller choices"
-    )
+            break
+    return best[1]
 
 
 def _option(name: str) -> str:

@@ -9,6 +9,7 @@ from studies.connection import again
 from studies.pareto import Axis, front, hypervolume, losses, reference_point
 from studies.store import Store, StoreError
 from studies.trials import Trial, load_trials
+from studies.wording import counted
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -36,7 +37,9 @@ class Result:
 class Results:
     """Completed trials in order, on the study's axes, and how many trials are in which state.
 
-    ``failures`` counts why trials failed, ``lost`` the workers that died over a trial.
+    ``failures`` counts why trials failed, ``lost`` the workers that died over a trial; ``over``
+    counts the trials above each limit of the study, and ``least`` is the smallest value that any of
+    them has of what that limits.
     """
 
     study: str
@@ -45,6 +48,31 @@ class Results:
     states: dict[str, int]
     failures: dict[str, int] = field(default_factory=dict)
     lost: int = 0
+    over: dict[str, int] = field(default_factory=dict)
+    least: dict[str, float] = field(default_factory=dict)
+
+    def why_empty(self) -> list[str]:
+        """Why no trial has completed, in lines; none where one has, or none has ended."""
+        if self.completed:
+            return []
+        ended = counted(sum(self.states.values()) - self.states.get("running", 0), "trial")
+        lines = []
+        if self.failures:
+            reason, count = self.common_failure()
+            failed = sum(self.failures.values())
+            lines.append(f"{failed:,} of {ended} failed, {count:,} for this: {reason}")
+        for name, count in self.over.items():
+            lines.append(
+                f"{count:,} of {ended} {'was' if count == 1 else 'were'} over the limit "
+                f"--max-{name.replace('_', '-')}, before training; the smallest that was proposed "
+                f"has {self.least[name]:,.9g}"
+            )
+        return lines
+
+    def common_failure(self) -> tuple[str, int]:
+        """The commonest reason why trials failed, and how many did for it."""
+        reason = max(self.failures, key=self.failures.__getitem__)
+        return reason, self.failures[reason]
 
     def front(self) -> list[Result]:
         """The Pareto front, cheapest first; of equal candidates the first trial alone."""
@@ -76,7 +104,8 @@ def of_trials(name: str, axes: Sequence[Axis], trials: Sequence[Trial]) -> Resul
     completed = [_result(t.number, t.values, t.known) for t in trials if t.state == "complete"]
     states = Counter(trial.state for trial in trials)
     failures = _failures(trial.known for trial in trials)
-    return Results(name, tuple(axes), tuple(completed), dict(states), *failures)
+    over = _over((trial.known, trial.limits) for trial in trials)
+    return Results(name, tuple(axes), tuple(completed), dict(states), *failures, *over)
 
 
 def collect(name: str, axes: Sequence[Axis], trials: "Sequence[FrozenTrial]") -> Results:
@@ -84,7 +113,8 @@ def collect(name: str, axes: Sequence[Axis], trials: "Sequence[FrozenTrial]") ->
     states = Counter(trial.state.name.lower() for trial in trials)
     completed = [result_of(trial) for trial in trials if trial.state.name == "COMPLETE"]
     failures = _failures(trial.user_attrs for trial in trials)
-    return Results(name, tuple(axes), tuple(completed), dict(states), *failures)
+    over = _over((trial.user_attrs, trial.constraints) for trial in trials)
+    return Results(name, tuple(axes), tuple(completed), dict(states), *failures, *over)
 
 
 def _failures(known: Iterable[Mapping[str, Any]]) -> tuple[dict[str, int], int]:
@@ -95,6 +125,20 @@ def _failures(known: Iterable[Mapping[str, Any]]) -> tuple[dict[str, int], int]:
             failures[attributes["failure"]] += 1
         lost += len(attributes.get("lost_workers", ()))
     return dict(failures), lost
+
+
+def _over(
+    trials: Iterable[tuple[Mapping[str, Any], Mapping[str, float]]],
+) -> tuple[dict[str, int], dict[str, float]]:
+    """How many trials are above each limit, and the least that they have of what it limits."""
+    counts: Counter[str] = Counter()
+    least: dict[str, float] = {}
+    for known, excess in trials:
+        for name, share in excess.items():
+            if share > 0 and name in known:
+                counts[name] += 1
+                least[name] = min(least.get(name, known[name]), known[name])
+    return dict(counts), least
 
 
 def result_of(trial: "FrozenTrial") -> Result:

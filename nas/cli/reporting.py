@@ -43,6 +43,8 @@ def pareto(
         print_json(tables.front_json(results))
     else:
         tables.print_front(results)
+    for line in results.why_empty():
+        print(f"no result: {line}", file=sys.stderr)
     for name, path in (("plot", html), ("table", csv), ("picture", png), ("picture", svg)):
         if path is not None:
             print(f"{name}: {path}", file=sys.stderr)

@@ -142,7 +142,7 @@ def run(
     ] = None,
     quiet: Annotated[bool, typer.Option(help="No progress.")] = False,
     as_json: Json = False,
-) -> None:
+) -> int:
     """Search: bring a study to --trials trials, and print its Pareto front.
 
     The same command again continues a study that was interrupted, and prints the results of one
@@ -150,7 +150,7 @@ def run(
     """
     from nas.commands.run import Asked, run_command
 
-    run_command(
+    return run_command(
         Asked(
             trials=trials,
             dataset=dataset,

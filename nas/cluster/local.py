@@ -109,8 +109,10 @@ def open_workers(count: int, evaluate: Evaluate, memory: int | None = None) -> I
         try:
             try:
                 cluster = _started(count, memory or default_memory(count))
-            except RuntimeError as error:
-                raise ClusterError(f"the workers of this machine didn't start: {error}") from error
+            except (RuntimeError, OSError) as error:
+                raise ClusterError(
+                    f"the workers of this machine didn't start: {error}; give --workers 0"
+                ) from error
             client = partial(distributed.Client, cluster, set_as_default=False)
             pool = Pool(client, Supply(evaluate), count, mend=partial(_mend, cluster))
             yield pool

@@ -77,7 +77,14 @@ def open_server(store: Store, study: str, port: int) -> tuple[Server, str]:
             f"--port {port} can't be listened on: {error.strerror}; give another, or 0 for any"
         ) from None
     try:
-        annotate(store, study)
+        if store.unwritable:
+            print(
+                f"note: notes and plot aren't shown, since {store.shown} can't be written: "
+                f"{store.unwritable}",
+                file=sys.stderr,
+            )
+        else:
+            annotate(store, study)
         storage = store.storage()
         with store.guard():
             number = storage.get_study_id_from_name(study)
@@ -85,7 +92,8 @@ def open_server(store: Store, study: str, port: int) -> tuple[Server, str]:
         server.server_close()
         raise
     server.set_app(read_only(optuna_dashboard.wsgi(storage)))
-    server.renew = _renewal(store, study)
+    if not store.unwritable:
+        server.renew = _renewal(store, study)
     return server, f"http://{HOST}:{server.server_port}/dashboard/studies/{number}"
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ from nas.running.study import StudyInterrupt, run_study
 from nas.running.workers import check_apart
 from nas.settings import Settings, check_study_name, differences
 from search_space.checks import check_choice
+from search_space.limits import nearest
 from studies.results import Results, load_results
 from studies.store import Store, open_store
 from studies.wording import counted
@@ -76,24 +78,25 @@ class Asked:
     cluster_timeout: str
 
 
-def run_command(asked: Asked, quiet: bool, as_json: bool) -> None:
+def run_command(asked: Asked, quiet: bool, as_json: bool) -> int:
     """Check everything, then search, then show the front. ValueError on bad input.
 
-    Ends the process with 128 + the signal's number if a signal stopped it, with 1 if its trials
-    kept failing.
+    The exit code: 1 where no trial has completed. Ends the process with 128 + the signal's number
+    if a signal stopped it, with 1 if its trials kept failing.
     """
     name = check_study_name(asked.study)
     with contextlib.closing(open_store(asked.storage, create=True)) as store:
-        code = _run(asked, name, store, quiet, as_json)
-    if code:
+        stopped, code = _run(asked, name, store, quiet, as_json)
+    if stopped:
         sys.stdout.flush()
         sys.stderr.flush()
         # Not sys.exit: what is left of a cluster that was killed could keep the process waiting.
         os._exit(code)
+    return code
 
 
-def _run(asked: Asked, name: str, store: Store, quiet: bool, as_json: bool) -> int:
-    """The code that the process ends with."""
+def _run(asked: Asked, name: str, store: Store, quiet: bool, as_json: bool) -> tuple[str, int]:
+    """What stopped the run, if anything did, and the code that the process ends with."""
     stored = _stored(store, name)
     settings = settings_of(asked, stored)
     _check_options(asked)
@@ -130,11 +133,30 @@ def _run(asked: Asked, name: str, store: Store, quiet: bool, as_json: bool) -> i
         stopped, code = f"stopped: {error}", 1
     results = load_results(store, name)
     _show(results, store, Path(f"{name}-pareto.html"), as_json)
+    if empty := results.why_empty():
+        say_why_empty(empty, results, settings)
+        code = code or 1
     if stopped:
         kept = sum(results.states.get(state, 0) for state in ("complete", "pruned", "fail"))
         of, are = counted(asked.trials, "trial"), "is" if kept == 1 else "are"
         print(f"{stopped}: {kept} of {of} {are} kept; the same command continues", file=sys.stderr)
-    return code
+    return stopped, code
+
+
+def say_why_empty(lines: Sequence[str], results: Results, settings: Settings) -> None:
+    """Say on standard error why no trial has completed, and what the limits would have to be."""
+    for line in lines:
+        print(f"error: no result: {line}", file=sys.stderr)
+    shape = (settings.resolution, settings.channels, settings.classes)
+    for name in results.over:
+        if name != "latency":
+            least = nearest(settings.space, *shape, {name: 1})._asdict()[name]
+            option = f"--max-{name.replace('_', '-')}"
+            print(
+                f"the smallest found in the space has {least:,}: give more --trials, or raise "
+                f"{option}",
+                file=sys.stderr,
+            )
 
 
 def _check_options(asked: Asked) -> None:
@@ -242,7 +264,9 @@ def _show(results: Results, store: Store, page: Path, as_json: bool) -> None:
     print(f"plot: {page}")
     options = f"--study {shlex.quote(results.study)} --storage {shlex.quote(store.shown)}"
     front = results.front()
+    following = [f"nas studies --storage {shlex.quote(store.shown)}"]
     if front:
-        print(f"next: nas show {front[-1].number} {options}")
-        print(f"      nas report {options} --out report.html")
-    print(f"      nas studies --storage {shlex.quote(store.shown)}")
+        more = [f"nas show {front[-1].number} {options}", f"nas report {options} --out report.html"]
+        following = more + following
+    for number, command in enumerate(following):
+        print(f"{'' if number else 'next:':5} {command}")

@@ -22,7 +22,8 @@ def print_front(results: Results) -> None:
     """The front as a table, cheapest first."""
     front = results.front()
     of = counted(len(results.completed), "trial")
-    table = new_table(f"Pareto front of {results.study}: {len(front)} of {of}")
+    members = f"{len(front)} of {of}" if front else "empty"
+    table = new_table(f"Pareto front of {results.study}: {members}")
     table.add_column("trial", justify="right")
     for axis in results.axes:
         table.add_column(axis.name, justify="right")
@@ -42,6 +43,8 @@ def front_json(results: Results) -> dict[str, Any]:
         "objectives": [axis.name for axis in results.axes],
         "trials": results.states,
         "hypervolume": results.hypervolume(),
+        "failures": results.failures,
+        "over_limits": results.over,
         "front": [_result_json(results.axes, result) for result in results.front()],
     }
 
@@ -73,7 +76,7 @@ def print_studies(
     """One row a study: how many trials ended how, the front, when it was begun, who runs it."""
     table = new_table(f"Studies in {shown}")
     table.add_column("study", overflow="fold")
-    table.add_column("sampler")
+    table.add_column("sampler", overflow="fold")
     for name in ("done", "pruned", "failed", "left", "front", "hypervolume"):
         table.add_column(name, justify="right")
     table.add_column("begun")

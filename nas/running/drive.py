@@ -84,13 +84,14 @@ def _driven(
     quiet: bool,
     held: Callable[[], None],
 ) -> int:
-    study = open_study(store, name, settings)
     try:
         with (
             stop_on_signals() as asked_to_stop,
             shown(quiet) as report,
             chosen.workers() as workers,
         ):
+            # Only now, so that nothing is written where workers don't start.
+            study = open_study(store, name, settings)
 
             def check() -> None:
                 asked_to_stop()

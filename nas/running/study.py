@@ -1,12 +1,12 @@
 """run_study(): what `nas run` does, from Python: a study brought to its trials, and its result."""
 
 import contextlib
-import multiprocessing
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas.cluster.spawning import end_where_inheriting
 from nas.datasets import Found
 from nas.datasets.found import shown
 from nas.datasets.sources import source
@@ -26,12 +26,6 @@ if TYPE_CHECKING:
     import optuna
 
     from nas.cluster.joined import Address
-
-
-UNGUARDED = (
-    "a worker process imports the script that started it, which calls run_study again; put the "
-    'call below `if __name__ == "__main__":`, or give workers=0'
-)
 
 
 class StudyInterrupt(KeyboardInterrupt):
@@ -74,6 +68,11 @@ class StudyResult:
     def trials(self) -> dict[str, int]:
         """How many trials are in which state."""
         return dict(self.results.states)
+
+    @property
+    def failures(self) -> dict[str, int]:
+        """Why trials failed, and how many did for each reason."""
+        return dict(self.results.failures)
 
     @property
     def hypervolume(self) -> float:
@@ -139,8 +138,7 @@ def run_study(
     where the trials do; StudyInterrupt, a KeyboardInterrupt, on Ctrl-C and SIGTERM. Whatever had
     ended by then is kept.
     """
-    if getattr(multiprocessing.current_process(), "_inheriting", False):
-        sys.exit(f"error: {UNGUARDED}")  # one line for each worker, instead of a traceback
+    end_where_inheriting()
     place = Place(
         workers, memory_limit, gpus_per_trial, cluster, cluster_timeout, replay, images, precision
     )

@@ -125,6 +125,7 @@ def choose_workers(
 
 def _local(settings: Settings, directory: str, place: Place, trials: int) -> Chosen:
     from nas.cluster.local import check_places, default_workers, open_workers
+    from nas.cluster.spawning import check_can_spawn
     from nas.evaluation import evaluate
 
     if not settings.data:  # nothing is trained
@@ -132,10 +133,14 @@ def _local(settings: Settings, directory: str, place: Place, trials: int) -> Cho
     share = place.gpus_per_trial
     wanted = default_workers(share) if place.workers is None else place.workers
     workers = min(wanted, trials)
+
+    def check() -> None:
+        check_places(workers, share)
+        if workers:
+            check_can_spawn()
+
     return Chosen(
-        directory,
-        lambda: open_workers(workers, evaluate, place.memory_limit),
-        check=lambda: check_places(workers, share),
+        directory, lambda: open_workers(workers, evaluate, place.memory_limit), check=check
     )
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import optuna
 import pytest
 
+from nas.commands.dashboard import open_server
 from studies import connection, lock
 from studies.store import open_store
 
@@ -99,6 +101,17 @@ def test_a_disk_that_has_become_read_only_is_said(run: Run, disk: Path, nas_in: 
     words = one_line(run("--storage", f"sqlite:///{disk / 'b.db'}"))
     assert "b.db can't be written: Read-only file system" in words
     assert nas_in("pareto", *where)[0] == 0
+    code, out, _ = run(*where, "--trials", "2")
+    assert code == 0, "it has its trials: its results are printed"
+    assert "Pareto front of inception" in out
+    with contextlib.closing(open_store(where[1])) as store:
+        server, url = open_server(store, "inception", 0)
+        answering = threading.Thread(target=server.serve_forever, daemon=True)
+        answering.start()
+        with urllib.request.urlopen(url.partition("/dashboard")[0] + "/api/studies") as answer:
+            assert b"inception" in answer.read()
+        server.shutdown()
+        server.server_close()
     subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
     assert run(*where, "--trials", "3")[0] == 0
 
