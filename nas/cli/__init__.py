@@ -1,17 +1,41 @@
 """The command line: parse, call, print. Heavy packages are imported inside the commands."""
 
-import contextlib
 import errno
-import io
 import os
 import sys
-from typing import NoReturn
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-from nas.cli import models, networks, reporting, searching
+from nas.cli import models, networks, reporting, searching, streams
+
+INTERRUPTED = 130
+
+
+class _RaisedError(Exception):
+    """What a command raised, carried past Typer, which would end the process over some of it."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+class _Commands(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        """The command's result; _RaisedError where it was interrupted, or the system failed it."""
+        try:
+            os.getcwd()
+        except OSError:
+            raise ValueError("the working directory is gone; change to one that is there") from None
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, OSError) as error:
+            raise _RaisedError(error) from error
+
 
 app = typer.Typer(
+    cls=_Commands,
     help="Neural architecture search over the Inception design space.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -26,64 +50,42 @@ for command in (
 
 
 def main() -> None:
-    """The console script: bad input is one line on standard error, and exit code 2.
+    """The console script: whatever can be told in a line is, on standard error.
 
-    So is whatever the system refuses, with exit code 1; Ctrl-C ends with 130, and a reader of the
-    output that has gone away is no error.
+    The exit code is 2 for bad input, 1 where the output can't be written, 130 on Ctrl-C.
     """
-    _show_all_characters()
     try:
-        code = app(sys.argv[1:] or ["--help"], prog_name="nas", standalone_mode=False)
-        if sys.stdout is not None:
-            sys.stdout.flush()  # or a full disk would be noticed after the end
-    except typer.TyperException as error:
-        _end(error.format_message(), 2)
-    except ValueError as error:
-        _end(str(error), 2)
-    except (KeyboardInterrupt, typer.Abort):
-        _end("stopped by Ctrl-C", 130)
-    except BrokenPipeError:
-        _forget_output()
-        sys.exit(1)
-    except OSError as error:
-        _end(_words(error), 1)
+        with streams.prepared():
+            code = _code()
+    except KeyboardInterrupt:
+        code = _told("stopped", INTERRUPTED)
     except MemoryError:
-        _end("out of memory; close other programs, or give fewer --workers", 1)
-    sys.exit(code if isinstance(code, int) else 0)
-
-
-def _show_all_characters() -> None:
-    """Let a terminal that lacks a character show its code, where Python would raise an error."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
-def _words(error: OSError) -> str:
-    """What the system refused: of which file, if it says so, and why."""
-    why = error.strerror or str(error) or type(error).__name__
-    if error.filename is not None:
-        return f"{os.fsdecode(error.filename)}: {why}"
-    if error.errno == errno.ENOSPC:
-        return f"the output can't be written: {why}; make room, or send it elsewhere"
-    if error.errno in (errno.EBADF, errno.EIO):
-        return f"the output can't be written: {why}; send it elsewhere"
-    return why
-
-
-def _end(message: str, code: int) -> NoReturn:
-    """End with one line on standard error."""
-    with contextlib.suppress(OSError, ValueError):  # it may be closed, or full as well
-        print(f"error: {' '.join(message.split())}", file=sys.stderr, flush=True)
-    _forget_output()
+        code = _told("error: not enough memory; end other programs, or ask for less at once", 1)
+    except streams.OutputError as error:
+        if error.reason.errno == errno.EPIPE:
+            code = streams.PIPE_CLOSED
+        else:
+            code = _told(f"error: {error}", streams.OUTPUT_FAILED)
+    except OSError as error:
+        words = error.strerror or str(error) or type(error).__name__
+        name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
+        code = _told(f"error: {name}: {words}" if name else f"error: {words}", 2)
     sys.exit(code)
 
 
-def _forget_output() -> None:
-    """Let Python not write what is left in the buffers as it ends, which would fail once more."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError, AttributeError):
-            with contextlib.suppress(OSError, ValueError, AttributeError):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+def _code() -> int:
+    """The exit code of the command that was typed; OSError or KeyboardInterrupt as it raised it."""
+    try:
+        code = app(sys.argv[1:] or ["--help"], prog_name="nas", standalone_mode=False)
+    except _RaisedError as raised:
+        raise raised.error from None
+    except typer.TyperException as error:
+        return _told(f"error: {error.format_message()}", 2)
+    except ValueError as error:
+        return _told(f"error: {error}", 2)
+    return code if isinstance(code, int) else 0
+
+
+def _told(words: str, code: int) -> int:
+    streams.say(words)
+    return code

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.commands.images import Where, find_images, random_images, read_part, read_splits, say
+from nas.commands.images import Where, find_images, random_images, read_part, say
 from nas.export.formats import FORMATS, format_of
 from nas.export.onnx_file import need
 from nas.files import check_file
@@ -39,7 +39,7 @@ def export_command(
     if not int8:
         return export(model, name, out, _sample(known, where))
     found = find_images(known, where)
-    sample, train = _tested(found, known), read_splits(found, known).train
+    sample, train = _tested(found, known), read_part(found, known, "train").images
     return export(model, name, out, sample, Sample(train.pixels.numpy(), train.labels.numpy()))
 
 

@@ -13,13 +13,13 @@ from nas.datasets.membership import Membership
 from nas.seeds import derive
 
 if TYPE_CHECKING:
-    from nas.datasets import Dataset, Found, Images
+    from nas.datasets import Found, Images
 
 RANDOM = 512
 """Images that stand in where a model's own aren't there."""
 
-WORDS = {"val": "validation", "test": "test"}
-"""What the parts are called on which a model is measured."""
+WORDS = {"train": "training", "val": "validation", "test": "test"}
+"""What the parts are called: a model is calibrated on the first and measured on the others."""
 
 
 class Where(NamedTuple):
@@ -68,7 +68,7 @@ def say(lines: Iterable[str], quiet: bool) -> None:
 
 
 def read_part(found: "Found", known: Facts, part: str) -> Measured:
-    """The images of the part val or test as the model takes them, those alone that it may see.
+    """The images of the part train, val or test as the model takes them, none of another part.
 
     Which files a model was trained on is kept with it, so that what is held out now, after files
     have come or gone, is not taken for what was held out then. ValueError where nothing is left.
@@ -119,7 +119,9 @@ def _whole_part(found: "Found", known: Facts, part: str) -> "Images":
     from nas.datasets import load, load_test
 
     place = (found.name, found.directory, known.resolution, known.channels, found.pixel_range)
-    return load_test(*place, found.digest) if part == "test" else load(*place).validation
+    if part == "test":
+        return load_test(*place, found.digest)
+    return load(*place).validation if part == "val" else load(*place).train
 
 
 def _own_part(found: "Found", known: Facts, kept: Membership, part: str) -> Measured:
@@ -150,13 +152,6 @@ def _other(found: "Found", known: Facts) -> tuple[str, ...]:
         f"note: the images of {found.name} or their split aren't those that the model was "
         "trained with",
     )
-
-
-def read_splits(found: "Found", known: Facts) -> "Dataset":
-    """The training and validation images as the model takes them."""
-    from nas.datasets.sources import load_found
-
-    return load_found(found, known.resolution, known.channels)
 
 
 def random_images(known: Facts) -> Pixels:
