@@ -253,15 +253,14 @@ def _limit(option: str, text: str | None) -> int | None:
 
 def _show(results: Results, store: Store, page: Path, as_json: bool) -> None:
     """The front, the plot's path, and what to try next."""
-    from nas.commands.report import write_front
-
+    written = _write_page(results, store, page)
     if as_json:
-        print(json.dumps(tables.front_json(results) | {"plot": str(page)}, indent=2))
-        write_front(store, results.study, page)
+        plot = {"plot": str(page) if written else None}
+        print(json.dumps(tables.front_json(results) | plot, indent=2))
         return
     tables.print_front(results)
-    write_front(store, results.study, page)
-    print(f"plot: {page}")
+    if written:
+        print(f"plot: {page}")
     options = f"--study {shlex.quote(results.study)} --storage {shlex.quote(store.shown)}"
     front = results.front()
     following = [f"nas studies --storage {shlex.quote(store.shown)}"]
@@ -270,3 +269,15 @@ def _show(results: Results, store: Store, page: Path, as_json: bool) -> None:
         following = more + following
     for number, command in enumerate(following):
         print(f"{'' if number else 'next:':5} {command}")
+
+
+def _write_page(results: Results, store: Store, page: Path) -> bool:
+    """Write the plot; whether that could be done, which is said where it couldn't."""
+    from nas.commands.report import write_front
+
+    try:
+        write_front(store, results.study, page)
+    except ValueError as error:
+        print(f"no plot: {error}", file=sys.stderr)
+        return False
+    return True
