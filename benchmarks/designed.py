@@ -6,9 +6,9 @@ from dataclasses import replace
 from machine import row, table
 
 from nas.datasets import find
-from nas.evaluation import evaluate
-from nas.precision import best_precision
 from nas.settings import Recipe, Settings
+from nas.short_run.evaluation import evaluate
+from nas.short_run.precision import best_precision
 from search_space.catalog import candidate
 from search_space.cost import cost
 

@@ -14,11 +14,13 @@ from optuna import Study
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
-from nas.cluster.workers import InDriver
-from nas.evaluation import Evaluation
-from nas.progress import Progress
-from nas.search import Until, open_study, search
 from nas.settings import Request, Settings
+from nas.study.loop import search
+from nas.study.opened import open_study
+from nas.study.place import Until
+from nas.study.tracker import Progress
+from nas.workers.protocol import InDriver
+from studies.evaluation import Evaluation
 from studies.store import open_store
 
 
@@ -74,14 +76,14 @@ def main() -> None:
         settings = Settings(sampler=arguments.sampler)
         settings = replace(settings, budgets=settings.budgets[-arguments.rungs :])
         study = open_study(store, "driver", settings)
-        timed = study.sampler = Timed(study.sampler)
+        timed = study.study.sampler = Timed(study.study.sampler)
         ends: list[float] = []
 
         def report(progress: Progress) -> None:
             del progress
             ends.append(time.perf_counter())
 
-        search(settings, store, study, Until(arguments.trials), InDriver(pretend), "", report)
+        search(study, Until(arguments.trials), InDriver(pretend), report)
     times = [1000 * (after - before) for before, after in pairwise(ends)]
     spent = [timed.spent[number] for number in range(arguments.trials)]
     window = max(1, arguments.trials // 10)

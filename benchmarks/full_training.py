@@ -16,13 +16,14 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from nas.datasets import Batches, Dataset, Found, find, load, order
 from nas.full_training.augmentation import augment
+from nas.full_training.curve import TrainingProgress
 from nas.full_training.fit import fit, prepared, run_of, training_images
 from nas.full_training.job import FullRecipe, Job
 from nas.full_training.module import share_of_peak
-from nas.full_training.progress import TrainingProgress
-from nas.model import Description, normalized
-from nas.precision import best_precision
+from nas.model.metadata import ModelMetadata
+from nas.model.model import normalized
 from nas.seeds import derive
+from nas.short_run.precision import best_precision
 from search_space.architecture import Candidate
 from search_space.catalog import candidate
 
@@ -34,7 +35,7 @@ def small() -> Candidate:
     return Candidate(MIDDLE, 0.1)
 
 
-def ours(job: Job, description: Description, data: Dataset) -> float:
+def ours(job: Job, description: ModelMetadata, data: Dataset) -> float:
     """Images/s of `fit` from its first step to its end: epochs, checkpoints and all."""
     started: list[float] = []
 
@@ -47,7 +48,7 @@ def ours(job: Job, description: Description, data: Dataset) -> float:
         return (job.steps - 1) * job.batch_size / (time.perf_counter() - started[0])
 
 
-def by_hand(job: Job, description: Description, data: Dataset) -> float:
+def by_hand(job: Job, description: ModelMetadata, data: Dataset) -> float:
     """The loop that one would write to be as fast and no more, from its first step too."""
     recipe, images = job.recipe, training_images(job, data)
     with prepared(job):
@@ -117,8 +118,15 @@ def main() -> None:
     data = load(found.name, found.directory, 28, 1)
     rows = []
     for name, one in (("small", small()), ("inception-28", candidate("inception-28"))):
-        description = Description(
-            one, 1, 28, found.classes, data.mean, data.std, found.name, found.digest
+        description = ModelMetadata(
+            classes=found.classes,
+            resolution=28,
+            channels=1,
+            dataset=found.name,
+            data=found.digest,
+            candidate=one,
+            mean=data.mean,
+            std=data.std,
         )
         job = job_of(one, found, arguments.images)
         mine, its, shares = [], [], []

@@ -1,16 +1,17 @@
 """As much of a store as a search needs, without a database."""
 
 import contextlib
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
+
+from studies.evaluation import Evaluation, Identity
 
 
 class InMemory:
     """Evaluations in a dictionary."""
 
     def __init__(self) -> None:
-        self._evaluations: dict[str, Mapping[str, Any]] = {}
+        self._evaluations: dict[str, Evaluation] = {}
 
     @contextlib.contextmanager
     def guard(self) -> Iterator[None]:
@@ -22,8 +23,8 @@ class InMemory:
     def add_candidate(self, *candidate: Any) -> None:
         pass
 
-    def evaluation(self, identity: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        return self._evaluations.get(json.dumps(identity, sort_keys=True))
+    def evaluation(self, identity: Identity) -> Evaluation | None:
+        return self._evaluations.get(identity.digest())
 
-    def add_evaluation(self, identity: Mapping[str, Any], result: Mapping[str, Any]) -> None:
-        self._evaluations[json.dumps(identity, sort_keys=True)] = result
+    def add_evaluation(self, identity: Identity, evaluation: Evaluation) -> None:
+        self._evaluations[identity.digest()] = evaluation

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from nas.objectives import OBJECTIVES, known_of
-from nas.replay import open_replay
 from nas.settings import CLASSES, Recipe, Settings
+from nas.short_run.replay import open_replay
 from search_space.architecture import Candidate
 from search_space.cost import cost
 from search_space.dimensions import DIMENSIONS

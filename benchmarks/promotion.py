@@ -14,7 +14,7 @@ from problem import TABLE, default_recipe
 
 from nas.objectives import OBJECTIVES, known_losses, known_of
 from nas.rungs.history import History
-from nas.rungs.promotion import PROMOTIONS
+from nas.rungs.names import PROMOTIONS
 from nas.settings import Settings
 from search_space.architecture import Candidate
 from search_space.cost import cost

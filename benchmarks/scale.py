@@ -16,10 +16,12 @@ from driver import pretend
 from machine import row, table
 from worker_memory import peak
 
-from nas.cluster.workers import Outcome
-from nas.progress import Progress
-from nas.search import Until, open_study, search
 from nas.settings import Request, Settings
+from nas.study.loop import search
+from nas.study.opened import open_study
+from nas.study.place import Until
+from nas.study.tracker import Progress
+from nas.workers.protocol import Outcome
 from studies.store import open_store
 
 
@@ -75,7 +77,7 @@ def main() -> None:
             del progress
 
         began = time.perf_counter()
-        search(settings, store, study, Until(arguments.trials), workers, "", report)
+        search(study, Until(arguments.trials), workers, report)
         elapsed = time.perf_counter() - began
     busy = workers.busy / (workers.slots * elapsed)
     own = 1000 * (elapsed - workers.idle_driver) / arguments.trials

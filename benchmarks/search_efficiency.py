@@ -23,11 +23,14 @@ from in_memory import InMemory
 from outside import ABSENT, SEARCHERS
 from problem import WORKERS, Problem, Searcher, Trace, simulate
 
-from nas.evaluation import Evaluation
 from nas.objectives import OBJECTIVES
-from nas.samplers import seeded
-from nas.search import Until, search
-from nas.simulated import Simulated
+from nas.rungs.history import History
+from nas.sampling.samplers import seeded
+from nas.study.loop import search
+from nas.study.opened import OpenStudy
+from nas.study.place import Until
+from nas.workers.simulated import Simulated
+from studies.evaluation import Evaluation
 from studies.table import REPLAYED
 
 BUDGETS = (5_000, 20_000)
@@ -37,15 +40,15 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "data" / "search_efficiency.jsonl"
 
 CODE = (
-    "nas/ms_ehvi/sampler.py",
-    "nas/ms_ehvi/proposals.py",
-    "nas/ms_ehvi/surrogate.py",
-    "nas/features.py",
-    "nas/forecast.py",
-    "nas/promotion.py",
-    "nas/replay.py",
-    "nas/samplers.py",
-    "nas/uniform.py",
+    "nas/sampling/ms_ehvi/sampler.py",
+    "nas/sampling/ms_ehvi/proposals.py",
+    "nas/sampling/ms_ehvi/surrogate.py",
+    "nas/sampling/features.py",
+    "nas/rungs/forecast.py",
+    "nas/rungs/promotion.py",
+    "nas/short_run/replay.py",
+    "nas/sampling/samplers.py",
+    "nas/sampling/uniform.py",
 )
 """What results are of; they are recorded anew where it has changed."""
 
@@ -124,12 +127,14 @@ def ours(problem: Problem, seed: int, core_seconds: float, **changes: Any) -> Tr
     directions: list[Literal["minimize", "maximize"]] = [
         "maximize" if OBJECTIVES[name].axis.maximize else "minimize" for name in settings.objectives
     ]
-    study = optuna.create_study(directions=directions, sampler=seeded(settings))
+    history = History(len(settings.budgets))
+    study = optuna.create_study(directions=directions, sampler=seeded(settings, history))
     store: Any = InMemory()
+    opened = OpenStudy(settings, store, study, history)
     workers = Watched(WORKERS, problem.replay)
     with contextlib.suppress(_SpentError):
         most = MOST_TRIALS if settings.promotion == "none" else 100_000
-        search(settings, store, study, Until(most), workers, "", lambda progress: None)
+        search(opened, Until(most), workers, lambda progress: None)
     return trace
 
 

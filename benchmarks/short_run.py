@@ -19,10 +19,10 @@ from torch.utils.data import DataLoader, Subset
 from torchvision import datasets, transforms
 
 from nas.datasets import Batches, Dataset, find, load, order
-from nas.precision import best_precision
 from nas.settings import Recipe
-from nas.trainer import lightning_alone, make_trainer
-from nas.training import fit, initialize
+from nas.short_run.precision import best_precision
+from nas.short_run.trainer import lightning_alone, make_trainer
+from nas.short_run.training import fit, initialize
 from search_space.architecture import Architecture, Block, Stage, Stem
 from search_space.network import build
 

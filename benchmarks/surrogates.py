@@ -24,11 +24,11 @@ from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from nas.features import PACE, features
-from nas.ms_ehvi.surrogate import LENGTH, NOISE, Scale, process
-from nas.replay import model as boosted
 from nas.rungs.forecast import log_error
+from nas.sampling.features import PACE, features
+from nas.sampling.ms_ehvi.surrogate import LENGTH, NOISE, Scale, process
 from nas.settings import Settings
+from nas.short_run.replay import model as boosted
 from search_space.architecture import Candidate
 from search_space.space import SearchSpace
 from studies.pareto import Floats
@@ -159,7 +159,7 @@ def learned(budget: int, seconds: bool = False) -> tuple[Floats, Floats]:
 
 
 def pace(budget: int) -> str:
-    """The line that ``nas.features.PACE`` is: coefficients, and how much they explain."""
+    """The line that ``nas.sampling.features.PACE`` is: coefficients, and how much they explain."""
     rows, logs = learned(budget, seconds=True)
     if len(logs) < 2 * len(PACE):
         return f"{budget:,} images: {len(logs)} candidates are timed, too few for a pace"

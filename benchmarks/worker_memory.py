@@ -5,15 +5,16 @@ import resource
 
 from machine import row, table
 
-from nas.cluster.local import open_workers
-from nas.cluster.pool import Pool
 from nas.datasets import find
-from nas.evaluation import Evaluation, evaluate
-from nas.precision import best_precision
 from nas.settings import Recipe, Settings
+from nas.short_run.evaluation import evaluate
+from nas.short_run.precision import best_precision
+from nas.workers.local import open_workers
+from nas.workers.pool import Pool
 from search_space.architecture import Candidate
 from search_space.cost import cost
 from search_space.space import SearchSpace
+from studies.evaluation import Evaluation
 
 SAMPLES = 3000
 

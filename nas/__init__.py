@@ -8,8 +8,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nas.running.study import StudyInterrupt, StudyResult, run_study
     from nas.settings import Recipe, Settings
+    from nas.study.run import StudyInterrupt, StudyResult, run_study
     from search_space.space import SearchSpace
 
 __all__ = ["Recipe", "SearchSpace", "Settings", "StudyInterrupt", "StudyResult", "run_study"]
@@ -28,9 +28,9 @@ _MODULES = {
     "Recipe": "nas.settings",
     "SearchSpace": "search_space.space",
     "Settings": "nas.settings",
-    "StudyInterrupt": "nas.running.study",
-    "StudyResult": "nas.running.study",
-    "run_study": "nas.running.study",
+    "StudyInterrupt": "nas.study.run",
+    "StudyResult": "nas.study.run",
+    "run_study": "nas.study.run",
 }
 """Imported when they are asked for: `nas --help` needs none of them."""
 

@@ -43,6 +43,15 @@ def check_suffix(name: str, path: Path, kind: Kind) -> None:
         )
 
 
+def write_text(path: Path, text: str, what: str) -> None:
+    """Write a file; ValueError where that can't be done."""
+    content = text.encode("utf-8", "replace")
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise ValueError(f"{what} {path} can't be written: {error.strerror}") from None
+
+
 def replace_file(path: Path, content: bytes) -> None:
     """Write a file so that readers, even after a crash, see its old content or all of the new.
 

@@ -1,11 +1,12 @@
 """OBJECTIVES: what a study optimizes; name, unit, direction, and whether training is needed."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from search_space.checks import check_choice
 from search_space.cost import Cost
-from studies.pareto import Axis, losses
+from studies.axis import Axis
+from studies.evaluation import Evaluation
 
 Known = Mapping[str, float]
 """What is known of a candidate before training, by name: its exact cost, and its latency in seconds
@@ -27,6 +28,8 @@ def known_losses(names: Sequence[str], known: Known) -> tuple[float, ...]:
     chosen = [OBJECTIVES[name] for name in names if OBJECTIVES[name].known]
     if not chosen:
         return ()
+    from studies.pareto import losses  # with NumPy, which help texts do without
+
     values = [objective.value(known, None) for objective in chosen]
     row: list[float] = losses([values], [objective.axis for objective in chosen])[0].tolist()
     return tuple(row)
@@ -40,18 +43,19 @@ class Objective(NamedTuple):
 
     axis: Axis
     known: bool
-    value: Callable[[Known, Mapping[str, Any] | None], float]
+    value: Callable[[Known, Evaluation | None], float]
 
 
-def _accuracy(_known: Known, evaluation: Mapping[str, Any] | None) -> float:
+def _accuracy(_known: Known, evaluation: Evaluation | None) -> float:
     assert evaluation is not None, "accuracy is not known before training"
-    return float(evaluation["accuracy"])
+    assert evaluation.accuracy is not None, "a run that diverged has no values"
+    return evaluation.accuracy
 
 
 def _before(name: str, unit: str, reference: float) -> Objective:
     """An objective that is known before training and minimized, on a logarithmic axis."""
 
-    def value(known: Known, _evaluation: Mapping[str, Any] | None) -> float:
+    def value(known: Known, _evaluation: Evaluation | None) -> float:
         return float(known[name])
 
     return Objective(Axis(name, unit, False, True, reference), True, value)

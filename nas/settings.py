@@ -1,17 +1,19 @@
 """Frozen dataclasses of a run's settings: the training recipe, and what a study is about."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
 from nas.datasets.found import PixelRange
-from nas.rungs.promotion import PROMOTIONS
+from nas.rungs.names import PROMOTIONS
 from nas.seeds import derive
 from search_space.architecture import Candidate
 from search_space.catalog import candidate
 from search_space.checks import check_choice, check_range
 from search_space.graph import Shape
 from search_space.space import SearchSpace
+from studies.evaluation import Identity
 
 PRECISIONS = ("float32", "bf16")
 BUDGET = (128, 10_000_000)
@@ -26,8 +28,15 @@ DEFAULT_BUDGETS = (5_000, 20_000)
 """Training images of each rung."""
 
 DEFAULT_ETA = 4.0
+DEFAULT_OBJECTIVES = ("accuracy", "params", "flops")
 LIMITS = ("params", "flops", "activation_bytes", "latency")
 """What a study may have a limit for, as ``max_params`` and so on; latency takes time, so last."""
+
+AS_BEGUN = (
+    *("sampler", "dataset", "channels", "pixel_range"),
+    *("budgets", "eta", "promotion", "warm_start"),
+)
+"""What a study goes on with where nothing else is asked for."""
 
 PLACE_OF_IMAGES = ("dataset", "pixel_range")
 """Settings that say where images are and how they are read, which their digest stands for."""
@@ -81,17 +90,17 @@ class Request:
     dataset: str = DATASET
     pixel_range: PixelRange | None = None
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> Identity:
         """What evaluations are looked up by: equal exactly for requests of equal results."""
-        return {
-            "key": self.candidate.key,
-            "recipe": asdict(self.recipe),
-            "resolution": self.resolution,
-            "channels": self.channels,
-            "budget": self.budget,
-            "seed": self.seed,
-            "data": self.data,
-        }
+        return Identity(
+            self.candidate.key,
+            asdict(self.recipe),
+            self.resolution,
+            self.channels,
+            self.budget,
+            self.seed,
+            self.data,
+        )
 
 
 @dataclass(frozen=True)
@@ -110,7 +119,7 @@ class Settings:
     """
 
     space: SearchSpace = field(default_factory=SearchSpace)
-    objectives: tuple[str, ...] = ("accuracy", "params", "flops")
+    objectives: tuple[str, ...] = DEFAULT_OBJECTIVES
     sampler: str = "ms-ehvi-per-second"
     seed: int = 0
     resolution: int = 28
@@ -211,6 +220,28 @@ class Settings:
                 "pixel_range": tuple(data["pixel_range"]) if data.get("pixel_range") else None,
             }
         )
+
+
+def wanted(
+    begun: Settings | None,
+    asked: Mapping[str, Any],
+    budgets: tuple[int, ...] = (),
+    count: int | None = None,
+) -> Settings:
+    """The settings that are asked for, by their names; those that are None are as in ``begun``.
+
+    ``budgets`` are the rungs', or the last one's alone, of ``count`` rungs then. ValueError where
+    something can't be.
+    """
+    given = {name: value for name, value in asked.items() if value is not None}
+    before = Settings() if begun is None else begun
+    kept = {name: getattr(before, name) for name in AS_BEGUN}
+    if budgets or count is not None or "eta" in given:
+        rung_count = len(before.budgets) if count is None else count
+        eta = given.get("eta", before.eta)
+        last = budgets or before.budgets[-1:]
+        given["budgets"] = last if len(last) > 1 else rungs(last[0], rung_count, eta)
+    return Settings(**kept | given)
 
 
 def check_study_name(name: str) -> str:

@@ -1,6 +1,7 @@
-"""Text files of users, in whichever encoding of Unicode their editor wrote them."""
+"""Text from outside: files in any encoding of Unicode, and names that hold any bytes."""
 
 import json
+import os
 from pathlib import Path
 
 
@@ -21,3 +22,11 @@ def read_text(path: Path, what: str) -> str:
             f"{what} {path} is no text in Unicode (as {encoding}: byte {error.start:,} "
             f"{error.reason}); save it as UTF-8"
         ) from None
+
+
+def printable(path: Path) -> str:
+    """A file's name as a terminal can show it: a name may have any bytes, escapes among them."""
+    text = os.fsencode(path).decode("utf-8", "replace")
+    return "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
+    )

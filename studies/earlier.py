@@ -1,37 +1,18 @@
 """What a new study takes over from earlier ones: found once as it begins, the same ever after."""
 
-import json
 from collections.abc import Mapping
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 
+from studies.evaluation import Earlier
+from studies.optuna_parts import tables
 from studies.schema import CANDIDATES, EARLIER, EVALUATIONS, STUDIES
 from studies.store import Store
 
-
-class Earlier(NamedTuple):
-    """Accuracy (0..1) of an earlier study's candidate at a budget, the mean where seeds differ.
-
-    ``candidate`` is its canonical JSON.
-    """
-
-    key: str
-    budget: int
-    accuracy: float
-    candidate: dict[str, Any]
-
-
 ALIKE = ("space", "resolution", "channels")
 """Settings that make the candidates of two studies comparable."""
-
-KEYS = sa.text("""
-    SELECT DISTINCT trial_user_attributes.value_json
-    FROM trial_user_attributes JOIN trials ON trial_user_attributes.trial_id = trials.trial_id
-    JOIN studies ON trials.study_id = studies.study_id
-    WHERE trial_user_attributes.key = 'key' AND studies.study_name IN :names
-""").bindparams(sa.bindparam("names", expanding=True))
 
 
 def find_earlier(store: Store, settings: Mapping[str, Any]) -> list[Earlier]:
@@ -50,9 +31,9 @@ def find_earlier(store: Store, settings: Mapping[str, Any]) -> list[Earlier]:
             for row in connection.execute(sa.select(STUDIES.c.name, STUDIES.c.settings))
             if all(row.settings.get(name) == settings[name] for name in ALIKE)
         ]
-        if not alike or not sa.inspect(connection).has_table("trials"):
+        keys = tables.attribute_of(connection, alike, "key") if alike else set()
+        if not keys:
             return []
-        keys = {json.loads(text) for (text,) in connection.execute(KEYS, {"names": alike})}
         table = EVALUATIONS.c
         query = (
             sa.select(table.key, table.budget, table.accuracy, table.recipe, CANDIDATES.c.candidate)

@@ -37,13 +37,13 @@ def trial_note(content: Content, trial: Trial, layers: str = "") -> str:
     """A completed trial: architecture in words, cost, rungs, layers as text, its command."""
     member = trial.number in {result.number for result in content.front}
     place = "on the Pareto front" if member else "no longer on the Pareto front"
-    lines = [f"# Trial {trial.number}, {place}", "", code(trial.text), ""]
+    lines = [f"# Trial {trial.number}, {place}", "", code(trial.kept.architecture), ""]
     told = {axis.name for axis in content.axes}
     for axis, value in zip(content.axes, trial.values, strict=False):
         lines.append(f"- {prose(f'{axis.name}: {quantity(axis, value)}')}")
     for name in ("params", "flops"):
-        if name in trial.known and name not in told:
-            lines.append(f"- {name}: {trial.known[name]:,}")
+        if name in trial.kept.costs and name not in told:
+            lines.append(f"- {name}: {trial.kept.costs[name]:,}")
     for budget, accuracy in zip(content.budgets, trial.rungs, strict=False):
         lines.append(f"- accuracy at {budget:,} images: {accuracy:.2%}")
     lines += [f"- seconds of evaluation: {trial.seconds:,.1f}", ""]

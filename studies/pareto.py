@@ -20,44 +20,14 @@ enter: `losses` refuses it, so that one broken trial cannot fake an endless hype
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from studies.axis import Axis, check_value
 from studies.wording import counted
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Axis:
-    """One objective as a study stores it; `dataclasses.asdict` and `Axis(**...)` are its JSON.
-
-    `unit` is the unit of the stored values in words; the unit "fraction" (0..1) is shown in
-    percent. `log` says that losses and plots use log10. `reference` is the axis's coordinate of
-    the study's fixed reference point, in the same unit: a trial must be better than it on every
-    axis to count in the hypervolume. Raises ValueError on a reference that has no loss.
-    """
-
-    name: str
-    unit: str
-    maximize: bool
-    log: bool
-    reference: float
-
-    def __post_init__(self) -> None:
-        _check_value(self, self.reference, "the reference")
-
-    def number(self, value: float) -> float:
-        """A value as programs read it: a count is a whole number."""
-        return int(value) if self.unit in ("parameters", "FLOPs", "bytes") else value
-
-    def shown(self, value: float) -> str:
-        """A value as a table shows it, whose heading says the unit."""
-        if self.unit == "seconds":
-            return f"{1000 * value:,.3f} ms"
-        return f"{value:.2%}" if self.unit == "fraction" else f"{value:,.0f}"
 
 
 def losses(values: ArrayLike, axes: Sequence[Axis]) -> Floats:
@@ -85,7 +55,7 @@ def losses(values: ArrayLike, axes: Sequence[Axis]) -> Floats:
         if wrong.any():
             first = int(np.argmax(wrong))
             row = int(np.flatnonzero(complete)[first])
-            _check_value(axis, float(stored[first]), f"row {row}")
+            check_value(axis, float(stored[first]), f"row {row}")
         scaled = np.log10(stored) if axis.log else stored
         result[complete, column] = -scaled if axis.maximize else scaled
     return result
@@ -166,19 +136,6 @@ def hypervolume_trace(losses: ArrayLike, reference: ArrayLike) -> Floats:
             members = np.vstack([members[(members < row).any(axis=1)], row])
         trace[index] = total
     return trace
-
-
-def _check_value(axis: Axis, value: float, where: str) -> None:
-    if not math.isfinite(value):
-        raise ValueError(
-            f"{axis.name} is {value} in {where}: it must be a finite number; "
-            "a trial that failed is a row of NaN"
-        )
-    if axis.log and value <= 0:
-        raise ValueError(
-            f"{axis.name} is {value} in {where}: it is on a log axis, so it must be above 0; "
-            "set log=False for an objective that can be 0"
-        )
 
 
 def _inside(

@@ -13,7 +13,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from studies.pareto import Axis, Floats, front_mask, losses
+from studies.axis import Axis
+from studies.pareto import Floats, front_mask, losses
 from studies.style import BLUE, VERMILION, escaped, hover, log_axis, styled
 from studies.wording import counted
 

@@ -1,12 +1,14 @@
 """A study's trials as they are read by tables and plots: states counted, the front, hypervolume."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from studies.axis import Axis
 from studies.connection import again
-from studies.pareto import Axis, front, hypervolume, losses, reference_point
+from studies.kept import Kept
+from studies.pareto import front, hypervolume, losses, reference_point
 from studies.store import Store, StoreError
 from studies.trials import Trial, load_trials
 from studies.wording import counted
@@ -101,74 +103,54 @@ def load_results(store: Store, name: str) -> Results:
 
 def of_trials(name: str, axes: Sequence[Axis], trials: Sequence[Trial]) -> Results:
     """Results from trials as they are stored."""
-    completed = [_result(t.number, t.values, t.known) for t in trials if t.state == "complete"]
+    completed = [result_of(trial) for trial in trials if trial.state == "complete"]
     states = Counter(trial.state for trial in trials)
-    failures = _failures(trial.known for trial in trials)
-    over = _over((trial.known, trial.limits) for trial in trials)
-    return Results(name, tuple(axes), tuple(completed), dict(states), *failures, *over)
-
-
-def collect(name: str, axes: Sequence[Axis], trials: "Sequence[FrozenTrial]") -> Results:
-    """Results from Optuna's trials."""
-    states = Counter(trial.state.name.lower() for trial in trials)
-    completed = [result_of(trial) for trial in trials if trial.state.name == "COMPLETE"]
-    failures = _failures(trial.user_attrs for trial in trials)
-    over = _over((trial.user_attrs, trial.constraints) for trial in trials)
-    return Results(name, tuple(axes), tuple(completed), dict(states), *failures, *over)
-
-
-def _failures(known: Iterable[Mapping[str, Any]]) -> tuple[dict[str, int], int]:
-    failures: Counter[str] = Counter()
-    lost = 0
-    for attributes in known:
-        if "failure" in attributes:
-            failures[attributes["failure"]] += 1
-        lost += len(attributes.get("lost_workers", ()))
-    return dict(failures), lost
-
-
-def _over(
-    trials: Iterable[tuple[Mapping[str, Any], Mapping[str, float]]],
-) -> tuple[dict[str, int], dict[str, float]]:
-    """How many trials are above each limit, and the least that they have of what it limits."""
-    counts: Counter[str] = Counter()
+    failures = Counter(trial.kept.failure for trial in trials if trial.kept.failure is not None)
+    lost = sum(len(trial.kept.lost_workers) for trial in trials)
+    over: Counter[str] = Counter()
     least: dict[str, float] = {}
-    for known, excess in trials:
-        for name, share in excess.items():
-            if share > 0 and name in known:
-                counts[name] += 1
-                least[name] = min(least.get(name, known[name]), known[name])
-    return dict(counts), least
-
-
-def result_of(trial: "FrozenTrial") -> Result:
-    """A completed trial as a result."""
-    return _result(trial.number, trial.values, trial.user_attrs)
-
-
-def _result(number: int, values: Sequence[float], known: Mapping[str, Any]) -> Result:
-    return Result(
-        number,
-        tuple(values),
-        known["key"],
-        known["architecture"],
-        known["params"],
-        known["flops"],
-        known.get("seconds", 0.0),
+    for trial in trials:
+        for limit in trial.over:
+            if limit in trial.kept.costs:
+                value = trial.kept.costs[limit]
+                over[limit] += 1
+                least[limit] = min(least.get(limit, value), value)
+    return Results(
+        name, tuple(axes), tuple(completed), dict(states), dict(failures), lost, dict(over), least
     )
 
 
-def trial_of(store: Store, name: str, number: int) -> "FrozenTrial":
-    """A trial of a study by its number; StoreError that says which numbers there are."""
-    import optuna
+def trial_from(trial: "FrozenTrial") -> Trial:
+    """A trial that Optuna has at hand."""
+    return Trial(
+        trial.number,
+        trial.state.name.lower(),
+        tuple(trial.values or ()),
+        Kept.from_attributes(trial.user_attrs),
+        trial.constraints,
+    )
 
+
+def result_of(trial: Trial) -> Result:
+    """A completed trial as a result."""
+    kept = trial.kept
+    assert kept.params is not None, "a completed trial has its cost"
+    assert kept.flops is not None, "a completed trial has its cost"
+    return Result(
+        trial.number,
+        trial.values,
+        kept.key,
+        kept.architecture,
+        kept.params,
+        kept.flops,
+        trial.seconds,
+    )
+
+
+def trial_of(store: Store, name: str, number: int) -> Trial:
+    """A trial of a study by its number; StoreError that says which numbers there are."""
     store.study(name)
-    with store.guard():
-        try:
-            study = optuna.load_study(study_name=name, storage=store.storage())
-            trials = study.get_trials(deepcopy=False)
-        except KeyError:  # not begun yet, or deleted by Optuna Dashboard
-            trials = []
+    trials = load_trials(store, name)
     for trial in trials:
         if trial.number == number:
             return trial

@@ -2,8 +2,6 @@
 
 import contextlib
 import difflib
-import hashlib
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -24,17 +22,16 @@ from studies.address import (
     unwritable,
     why_unwritable,
 )
+from studies.axis import Axis
 from studies.connection import BUSY_SECONDS, Patience, again, engine_options, in_words, tune
-from studies.pareto import Axis
+from studies.evaluation import Earlier, Evaluation, Identity
+from studies.optuna_parts import tables
 from studies.schema import CANDIDATES, EARLIER, EVALUATIONS, METADATA, SCHEMA, STUDIES, VERSION
 
 if TYPE_CHECKING:
     import optuna
 
-    from studies.earlier import Earlier
-    from studies.gathering import GatheringStorage
-
-IDENTITY = ("key", "recipe", "resolution", "channels", "budget", "seed", "data")
+    from studies.optuna_parts.write_behind import WriteBehindStorage
 
 
 class Store:
@@ -57,7 +54,7 @@ class Store:
         self.engine = sa.create_engine(self._opened, **engine_options(url))
         self._tune(self.engine)
         self._storage: optuna.storages.RDBStorage | None = None
-        self._gathering: GatheringStorage | None = None
+        self._write_behind: WriteBehindStorage | None = None
 
     def _tune(self, engine: sa.Engine) -> None:
         def written(connection: sa.Connection) -> None:
@@ -144,10 +141,7 @@ class Store:
     def has_foreign_study(self, name: str) -> bool:
         """Whether Optuna's tables, if they are there, hold a study of that name."""
         with self.transaction() as connection:
-            if not sa.inspect(connection).has_table("studies"):
-                return False
-            query = sa.text("SELECT 1 FROM studies WHERE study_name = :name")
-            return connection.execute(query, {"name": name}).first() is not None
+            return tables.has_study(connection, name)
 
     def study(self, name: str) -> dict[str, Any]:
         """Settings, axes, versions, time of creation; StoreError that lists the nearest names."""
@@ -176,7 +170,7 @@ class Store:
         settings: Mapping[str, Any],
         axes: Sequence[Axis],
         versions: Mapping[str, str],
-        earlier: "Sequence[Earlier]" = (),
+        earlier: Sequence[Earlier] = (),
     ) -> None:
         """Remember what a study is about, before its first trial; this makes our tables.
 
@@ -209,17 +203,23 @@ class Store:
             self._storage = storage
         return self._storage
 
-    def driver_storage(self) -> "GatheringStorage":
-        """Optuna's storage likewise, which gathers what is set of running trials until `flush`."""
-        from studies.gathering import GatheringStorage
+    def driver_storage(self) -> "optuna.storages.BaseStorage":
+        """Optuna's storage likewise, which writes what is set of running trials at `flush`.
 
-        self._gathering = GatheringStorage(self.storage())
-        return self._gathering
+        Where Optuna lacks the private parts that this needs it is Optuna's plain one, which writes
+        everything at once: slower, and the same study.
+        """
+        try:
+            from studies.optuna_parts.write_behind import WriteBehindStorage
+        except ImportError:
+            return self.storage()
+        self._write_behind = WriteBehindStorage(self.storage())
+        return self._write_behind
 
     def flush(self) -> None:
-        """Write what the driver's storage has gathered."""
-        if self._gathering is not None:
-            self._gathering.flush()
+        """Write what the driver's storage holds back."""
+        if self._write_behind is not None:
+            self._write_behind.flush()
 
     def _optuna_storage(self) -> "optuna.storages.RDBStorage":
         """Made again where another process was making its tables at the same time."""
@@ -254,18 +254,17 @@ class Store:
             raise StoreError(f"candidate {key!r} is not in {self.shown}")
         return dict(row.candidate)
 
-    def evaluation(self, identity: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The stored evaluation of that identity, with all its columns; None if there is none."""
+    def evaluation(self, identity: Identity) -> Evaluation | None:
+        """The stored evaluation of that identity; None if there is none."""
         with self.transaction() as connection:
             row = connection.execute(
-                sa.select(EVALUATIONS).where(EVALUATIONS.c.identity == _digest(identity))
+                sa.select(EVALUATIONS).where(EVALUATIONS.c.identity == identity.digest())
             ).first()
-        return None if row is None else dict(row._mapping)
+        return None if row is None else Evaluation.from_row(dict(row._mapping))
 
-    def add_evaluation(self, identity: Mapping[str, Any], result: Mapping[str, Any]) -> None:
+    def add_evaluation(self, identity: Identity, evaluation: Evaluation) -> None:
         """Store a result under its identity, for ever; a stored one stays as it is."""
-        row = {"identity": _digest(identity), **identity, **result}
-        self.insert_once(sa.insert(EVALUATIONS), row)
+        self.insert_once(sa.insert(EVALUATIONS), evaluation.to_row(identity))
 
     def insert_once(self, statement: sa.Insert, row: dict[str, Any] | None = None) -> None:
         """Add a row; where there is one with its key, that stays as it is."""
@@ -315,9 +314,3 @@ def open_store(url: str, create: bool = False) -> Store:
         store.close()
         raise
     return store
-
-
-def _digest(identity: Mapping[str, Any]) -> str:
-    assert tuple(identity) == IDENTITY, f"an identity has {IDENTITY}, got {tuple(identity)}"
-    text = json.dumps(dict(identity), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from studies.evaluation import Evaluation
 from studies.schema import CANDIDATES, EVALUATIONS
 from studies.store import Store
 
@@ -87,8 +88,9 @@ class Table:
                     continue
                 setting = Setting.of(row.recipe, row.resolution, row.channels, row.data)
                 run = Run(row.key, setting, row.budget, row.seed)
-                seconds = row.seconds if timed else None
-                there = self.outcomes.setdefault(run, Outcome(row.accuracy, row.loss, seconds))
+                found = Evaluation.from_row(dict(row._mapping))
+                seconds = found.seconds if timed else None
+                there = self.outcomes.setdefault(run, Outcome(found.accuracy, found.loss, seconds))
                 if there.seconds is None:
                     self.outcomes[run] = there._replace(seconds=seconds)
         return len(self.outcomes) - before

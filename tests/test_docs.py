@@ -31,7 +31,7 @@ def test_every_command_is_documented(name: str) -> None:
 @pytest.mark.parametrize("option", ["sampler", "objectives"])
 def test_the_choices_of_an_option_are_documented(option: str) -> None:
     from nas.objectives import OBJECTIVES
-    from nas.samplers import SAMPLERS
+    from nas.sampling.samplers import SAMPLERS
 
     table = {"sampler": SAMPLERS, "objectives": OBJECTIVES}[option]
     said = re.search(rf"`--{option}` (?:is )?(?:one of|any of)\s+([^;`]+?)[;.]\s", README)

@@ -1,4 +1,9 @@
-"""The command line: parse, call, print. Heavy packages are imported inside the commands."""
+"""The command line, one file a command: options become values once, are checked, and handed on.
+
+Entered by the console script. Nothing else imports from here. Heavy packages (NumPy, SciPy, torch,
+Optuna, Plotly, SQLAlchemy) are imported inside the commands, so that every ``--help`` is there at
+once.
+"""
 
 import errno
 import os
@@ -8,7 +13,23 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from nas.cli import models, networks, reporting, searching, streams
+from nas.cli import (
+    compare,
+    dashboard,
+    evaluate,
+    export,
+    pareto,
+    predict,
+    report,
+    run,
+    shapes,
+    show,
+    space,
+    streams,
+    studies,
+    train,
+    watch,
+)
 
 INTERRUPTED = 130
 
@@ -41,10 +62,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (
-    *searching.COMMANDS,
-    *reporting.COMMANDS,
-    *networks.COMMANDS,
-    *models.COMMANDS,
+    run.run,
+    studies.studies,
+    space.space,
+    pareto.pareto,
+    report.report,
+    watch.watch,
+    dashboard.dashboard,
+    show.show,
+    compare.compare,
+    shapes.shapes,
+    train.train,
+    export.export,
+    predict.predict,
+    evaluate.evaluate,
 ):
     app.command()(command)
 

@@ -40,6 +40,17 @@ PixelRange = Annotated[
     ),
 ]
 
+Model = Annotated[Path, typer.Argument(help="Directory that `nas train --out` wrote.")]
+ModelOrFile = Annotated[
+    Path,
+    typer.Argument(help="Directory that `nas train --out` wrote, or an .onnx by `nas export`."),
+]
+OfModel = Annotated[
+    str | None,
+    typer.Option("--dataset", help="Where images are. [default: the model's data set]"),
+]
+DataDir = Annotated[Path | None, typer.Option(help="Directory of the data set's original files.")]
+
 
 def print_json(data: Any) -> None:
     """Print JSON as programs read it and people can."""

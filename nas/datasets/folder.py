@@ -24,7 +24,7 @@ from nas.datasets.image import (
     quiet,
     why_not,
 )
-from nas.datasets.layout import PARTS, Layout, LeftOut, lay_out
+from nas.datasets.layout import PARTS, File, Folder, Layout, LeftOut, Parts, lay_out
 from nas.datasets.looks import keep_looks, kept_looks
 from nas.datasets.membership import Membership, digest_of_file, membership
 from nas.datasets.sources import FOLDER
@@ -39,31 +39,6 @@ SPLIT_VERSION = 1
 """To be raised with every change of `split`, or of what `image` makes of every file."""
 
 THREADS = 4
-
-
-class File(NamedTuple):
-    """An image: its path, its class as a number, and the SHA-256 of its content."""
-
-    path: Path
-    label: int
-    sha256: str
-
-
-Parts = Mapping[str, Sequence[File]]
-"""The images of train, val and test."""
-
-
-class Folder(NamedTuple):
-    """What is in a folder: ``given`` are the images of the parts that it has folders for.
-
-    ``looks`` is what each image is, by its SHA-256; ``pixels`` those that were asked for, likewise.
-    """
-
-    layout: Layout
-    given: Parts
-    looks: Mapping[str, Look]
-    pixels: "Mapping[str, Tensor]"
-    left_out: tuple[LeftOut, ...]
 
 
 class _Read(NamedTuple):

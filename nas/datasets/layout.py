@@ -1,13 +1,16 @@
-"""How a folder of images is laid out: which of its folders are splits, and which are classes."""
+"""How a folder of images is laid out: its splits, its classes, and the files that are in them."""
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from nas.datasets.found import DataError, listed, shown, told_apart
-from nas.datasets.image import EXTENSIONS, faults
+from nas.datasets.image import EXTENSIONS, Look, faults
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PARTS = {
     "train": ("train", "training", "trn"),
@@ -36,6 +39,31 @@ class Layout(NamedTuple):
     root: Path
     classes: tuple[str, ...]
     places: Mapping[str, Path]
+    left_out: tuple[LeftOut, ...]
+
+
+class File(NamedTuple):
+    """An image: its path, its class as a number, and the SHA-256 of its content."""
+
+    path: Path
+    label: int
+    sha256: str
+
+
+Parts = Mapping[str, Sequence[File]]
+"""The images of train, val and test."""
+
+
+class Folder(NamedTuple):
+    """What is in a folder: ``given`` are the images of the parts that it has folders for.
+
+    ``looks`` is what each image is, by its SHA-256; ``pixels`` those that were asked for, likewise.
+    """
+
+    layout: Layout
+    given: Parts
+    looks: Mapping[str, Look]
+    pixels: "Mapping[str, Tensor]"
     left_out: tuple[LeftOut, ...]
 
 

@@ -3,15 +3,10 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nas.datasets.found import HELD_OUT, PixelRange, shown, told_apart
-from nas.datasets.layout import PARTS
-
-if TYPE_CHECKING:
-    from nas.datasets.folder import Folder, Parts
-    from nas.datasets.image import Look
-    from nas.datasets.layout import LeftOut
+from nas.datasets.image import Look
+from nas.datasets.layout import PARTS, Folder, LeftOut, Parts
 
 MOST_CLASSES = 40
 """Classes of which each has a line."""
@@ -21,7 +16,7 @@ EXAMPLES = 3
 
 
 def summary(
-    name: str, folder: "Folder", parts: "Parts", pixel_range: PixelRange | None
+    name: str, folder: Folder, parts: Parts, pixel_range: PixelRange | None
 ) -> Iterator[str]:
     """Yield lines: classes with their images, splits, sizes and modes, what was left out, why."""
     classes = folder.layout.classes
@@ -59,7 +54,7 @@ def summary(
         )
 
 
-def _splits(folder: "Folder") -> str:
+def _splits(folder: Folder) -> str:
     given = folder.layout.places
     held_out = [part for part in PARTS if part not in given]
     share = f"held out of train, 1 in {HELD_OUT} of each class, chosen by content"
@@ -71,7 +66,7 @@ def _splits(folder: "Folder") -> str:
     return "; ".join(words)
 
 
-def sizes_and_modes(looks: Sequence["Look"], pixel_range: PixelRange | None) -> Iterator[str]:
+def sizes_and_modes(looks: Sequence[Look], pixel_range: PixelRange | None) -> Iterator[str]:
     """Yield a line of the original sizes and modes of images, and of values beyond 8 bits."""
     sizes = sorted({(look.width, look.height) for look in looks}, key=lambda s: (s[0] * s[1], s))
     few = ", ".join(f"{width}x{height}" for width, height in sizes)
@@ -97,7 +92,7 @@ def sizes_and_modes(looks: Sequence["Look"], pixel_range: PixelRange | None) -> 
             yield f"note: {outside:,} of them have values beyond that range, which are cut off"
 
 
-def left_out_words(left_out: Sequence["LeftOut"], root: Path) -> Iterator[str]:
+def left_out_words(left_out: Sequence[LeftOut], root: Path) -> Iterator[str]:
     """Yield a line for each reason: how many files or folders, and some of them."""
     by_reason: dict[str, list[Path]] = defaultdict(list)
     for path, reason in left_out:

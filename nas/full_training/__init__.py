@@ -1,1 +1,4 @@
-"""A network trained to the end: recipe, augmentation, training that resumes, model card."""
+"""A network trained to its end: one directory each, begun, continued and tested once.
+
+Entered by `nas train`. Only here the test images are read, after the last epoch.
+"""

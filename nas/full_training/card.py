@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from nas.evaluation import versions
+from nas.full_training.curve import Epoch
 from nas.full_training.job import Job
-from nas.full_training.module import Epoch
-from nas.model import Description
-from nas.scores import Scores
+from nas.model.metadata import ModelMetadata
+from nas.model.scores import Scores
+from nas.short_run.evaluation import versions
 from search_space.cost import cost
 from search_space.words import describe
 from studies.wording import counted
@@ -18,20 +18,20 @@ from studies.wording import counted
 def card_json(
     name: str,
     job: Job,
-    description: Description,
+    metadata: ModelMetadata,
     curve: Sequence[Epoch],
     validation: Scores | None,
     test: Scores,
 ) -> dict[str, Any]:
     """The card as JSON data."""
     architecture = job.candidate.architecture
-    total = cost(architecture, job.resolution, job.channels, len(description.classes))
+    total = cost(architecture, job.resolution, job.channels, len(metadata.classes))
     return {
         "name": name,
         "architecture": describe(job.candidate),
         "job": job.whole_json(),
         "recipe": asdict(job.recipe),
-        "classes": list(description.classes),
+        "classes": list(metadata.classes),
         "params": total.params,
         "flops": total.flops,
         "activation_bytes": total.activation_bytes,

@@ -15,16 +15,17 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from nas.datasets import Dataset, Images, order
 from nas.files import replace_file
+from nas.full_training.curve import Epoch, TrainingProgress
 from nas.full_training.job import Job, differences
 from nas.full_training.loggers import CurveLog
-from nas.full_training.module import Epoch, FullRun
-from nas.full_training.progress import TrainingProgress
+from nas.full_training.module import FullRun
 from nas.full_training.record import CHECKPOINT
-from nas.model import Description, Model
+from nas.model.metadata import ModelMetadata
+from nas.model.model import Model
 from nas.seeds import derive
+from nas.short_run.trainer import lightning_alone, make_trainer
+from nas.short_run.training import DivergedError, has_batch_norm, initialize
 from nas.threads import threads
-from nas.trainer import lightning_alone, make_trainer
-from nas.training import DivergedError, has_batch_norm, initialize
 from search_space.network import build
 
 VALIDATIONS = 20
@@ -92,15 +93,15 @@ def prepared(job: Job) -> Iterator[None]:
 
 def run_of(
     job: Job,
-    description: Description,
+    metadata: ModelMetadata,
     train: Images,
     held_out: Images | None,
     log: CurveLog | None = None,
 ) -> FullRun:
     """The job with a new network, initialized from torch's random state."""
-    network = build(job.candidate.architecture, job.channels, len(description.classes))
+    network = build(job.candidate.architecture, job.channels, len(metadata.classes))
     initialize(network)
-    return FullRun(network, job, description, train, held_out, log)
+    return FullRun(network, job, metadata, train, held_out, log)
 
 
 def trainer_of(run: FullRun, callbacks: list[Callback], **more: Any) -> pl.Trainer:
@@ -126,7 +127,7 @@ def trainer_of(run: FullRun, callbacks: list[Callback], **more: Any) -> pl.Train
 
 def fit(
     job: Job,
-    description: Description,
+    metadata: ModelMetadata,
     dataset: Dataset,
     directory: Path,
     report: Report,
@@ -144,7 +145,7 @@ def fit(
         read_checkpoint(directory, job)
     with prepared(job), lightning_alone():
         held_out = dataset.validation if job.validate else None
-        run = run_of(job, description, training_images(job, dataset), held_out, log)
+        run = run_of(job, metadata, training_images(job, dataset), held_out, log)
         keep = ModelCheckpoint(
             directory, there.stem, save_on_train_epoch_end=True, enable_version_counter=False
         )
@@ -152,15 +153,13 @@ def fit(
         trainer.fit(run, ckpt_path=there if there.exists() else None, weights_only=True)
 
 
-def trained(directory: Path, job: Job, description: Description) -> tuple[Model, list[Epoch]]:
+def trained(directory: Path, job: Job, metadata: ModelMetadata) -> tuple[Model, list[Epoch]]:
     """The averaged weights, and the learning curve, of a job that has come to its end.
 
     Raises DivergedError where weights aren't finite, ValueError where the checkpoint can't be read.
     """
     checkpoint = read_checkpoint(directory, job)
-    network = build(
-        description.candidate.architecture, description.channels, len(description.classes)
-    )
+    network = build(metadata.candidate.architecture, metadata.channels, len(metadata.classes))
     start = "network."
     for name, value in checkpoint["state_dict"].items():
         if not value.isfinite().all():
@@ -168,7 +167,7 @@ def trained(directory: Path, job: Job, description: Description) -> tuple[Model,
     network.load_state_dict(
         {name.removeprefix(start): value for name, value in checkpoint["state_dict"].items()}
     )
-    return Model(description, network.eval()), [Epoch(**epoch) for epoch in checkpoint["curve"]]
+    return Model(metadata, network.eval()), [Epoch(**epoch) for epoch in checkpoint["curve"]]
 
 
 def read_checkpoint(directory: Path, job: Job) -> dict[str, Any]:

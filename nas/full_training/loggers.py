@@ -19,7 +19,7 @@ from search_space.words import describe
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
 
-    from nas.full_training.module import Epoch
+    from nas.full_training.curve import Epoch
 
 EXPERIMENT = "inception-nas"
 RUN = "mlflow-run"
@@ -153,7 +153,7 @@ class CurveLog:
 
     @contextlib.contextmanager
     def _failing(self) -> Iterator[None]:
-        from nas.trainer import lightning_alone
+        from nas.short_run.trainer import lightning_alone
 
         try:
             with lightning_alone():

@@ -2,7 +2,6 @@
 
 import math
 import time
-from dataclasses import dataclass
 from typing import Any
 
 import lightning.pytorch as pl
@@ -11,30 +10,17 @@ from torch import Tensor, nn
 
 from nas.datasets import Batches, Images, order
 from nas.full_training.augmentation import augment
+from nas.full_training.curve import Epoch
 from nas.full_training.job import Job
 from nas.full_training.loggers import CurveLog
-from nas.model import Description, normalized
+from nas.model.metadata import ModelMetadata
+from nas.model.model import normalized
 from nas.seeds import derive
-from nas.training import DivergedError, has_batch_norm, smoothed
+from nas.short_run.training import DivergedError, has_batch_norm, smoothed
 from search_space.network import Auxiliary
 
 FIRST_RATE = 0.04
 """Of the peak: the learning rate that the warm-up begins with."""
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """An epoch of the learning curve: training loss and accuracy (0..1), of augmented images.
-
-    ``validation`` is the accuracy of the averaged weights, where it was measured.
-    """
-
-    number: int
-    loss: float
-    accuracy: float
-    learning_rate: float
-    seconds: float
-    validation: float | None = None
 
 
 class FullRun(pl.LightningModule):
@@ -44,14 +30,14 @@ class FullRun(pl.LightningModule):
         self,
         network: nn.Module,
         job: Job,
-        description: Description,
+        metadata: ModelMetadata,
         train: Images,
         validation: Images | None,
         log: CurveLog | None = None,
     ) -> None:
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
-        self.job, self.description, self.log_of_curve = job, description, log
+        self.job, self.metadata, self.log_of_curve = job, metadata, log
         self.images, self.held_out = train, validation
         self.auxiliary = [part for part in network.modules() if isinstance(part, Auxiliary)]
         self.shift = round(job.recipe.shift * job.resolution)
@@ -62,7 +48,7 @@ class FullRun(pl.LightningModule):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Logits [N, classes] of uint8 pixels [N, C, H, W]."""
-        x = normalized(pixels, self.description)
+        x = normalized(pixels, self.metadata)
         logits: Tensor = self.network(x.contiguous(memory_format=torch.channels_last))
         return logits
 

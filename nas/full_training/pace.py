@@ -13,8 +13,8 @@ from lightning.pytorch.callbacks import Callback
 from nas.datasets import Dataset
 from nas.full_training.fit import prepared, run_of, trainer_of, training_images
 from nas.full_training.job import EPOCHS, Job
-from nas.model import Description
-from nas.trainer import lightning_alone
+from nas.model.metadata import ModelMetadata
+from nas.short_run.trainer import lightning_alone
 
 WARM_UP, STEPS = 5, 60
 SECONDS = 8.0
@@ -48,14 +48,14 @@ class _Stopwatch(Callback):
 
 
 def seconds_of_an_epoch(
-    job: Job, description: Description, dataset: Dataset, check: Callable[[], None]
+    job: Job, metadata: ModelMetadata, dataset: Dataset, check: Callable[[], None]
 ) -> float:
     """What an epoch takes on this machine as it is now, measuring on validation images included."""
     watch = _Stopwatch(check)
     # A job of few steps: its schedule doesn't matter, and neither does where it gets.
     short = replace(job, epochs=1 + STEPS // job.steps_of_an_epoch)
     with prepared(short), lightning_alone():
-        run = run_of(short, description, training_images(short, dataset), None)
+        run = run_of(short, metadata, training_images(short, dataset), None)
         trainer_of(run, [watch], max_steps=STEPS, enable_checkpointing=False).fit(run)
     steps = [after - before for before, after in zip(watch.times, watch.times[1:], strict=False)]
     step = statistics.median(steps[WARM_UP:] or steps or [0.0])

@@ -9,9 +9,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from nas.export.formats import FORMATS
 from nas.files import CSV, EVALUATIONS, PAGE, PNG, SVG, replace_file, suffix
 from nas.full_training.job import Job, differences
+from nas.model.export.formats import FORMATS
 
 JOB, CARD = "training.json", "card.json"
 WORDS, CURVES = "card.md", "curves.html"

@@ -1,38 +1,64 @@
-"""What a study knows at a moment: the exact losses of its candidates, their accuracy by rung."""
+"""What a study knows at a moment: exact losses of its candidates, their accuracies, who runs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from studies.evaluation import Earlier
 from studies.pareto import Floats
 
-if TYPE_CHECKING:
-    from studies.earlier import Earlier
+
+class Completed(NamedTuple):
+    """A trial that has ended its last rung: its candidate's key, and its params."""
+
+    key: str
+    params: Mapping[str, Any]
 
 
 @dataclass
 class History:
-    """Accuracies (0..1) of candidates at each of ``rungs`` rungs; the driver adds as it learns.
+    """What the driver's loop has learned; the samplers and the rules of promotion read it.
 
-    ``known`` has, by the candidate's key, the losses of the objectives that are known before
-    training, in the order of the study's axes. ``earlier`` has accuracies by rung from before the
-    study began: they foretell, but what is attained is the study's own alone. Nothing here depends
-    on the order of adding.
+    ``accuracies`` (0..1) are of candidates at each of ``rungs`` rungs. ``known`` has, by the
+    candidate's key, the losses of the objectives that are known before training, in the order of
+    the study's axes, and ``params`` those of a trial that proposed it; none where it is from the
+    catalog. ``pending`` are the keys of trials that run, and ``completed`` trials that have values,
+    both by the trial's number. ``earlier`` has accuracies by rung from before the study began, and
+    ``candidates`` the JSON of theirs: they foretell, but what is attained is the study's own alone.
+    Nothing here depends on the order of adding.
     """
 
     rungs: int
     known: dict[str, tuple[float, ...]] = field(default_factory=dict)
     accuracies: list[dict[str, float]] = field(default_factory=list)
     earlier: Sequence[Mapping[str, float]] = ()
+    candidates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    params: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    pending: dict[int, str] = field(default_factory=dict)
+    completed: dict[int, Completed] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.accuracies = self.accuracies or [{} for _ in range(self.rungs)]
         self.earlier = self.earlier or [{}] * self.rungs
 
+    @classmethod
+    def after(cls, earlier: Sequence[Earlier], budgets: Sequence[int]) -> "History":
+        """That of a study with these rungs that begins with what earlier ones measured."""
+        return cls(
+            len(budgets),
+            earlier=by_rung(earlier, budgets),
+            candidates={one.key: one.candidate for one in earlier},
+        )
+
+    def know(self, key: str, known: Sequence[float], params: Mapping[str, Any]) -> None:
+        """Take a candidate in that a trial has proposed."""
+        self.known[key] = tuple(known)
+        self.params[key] = params
+
     def add(self, key: str, known: Sequence[float], rung: int, accuracy: float) -> None:
-        """A candidate's accuracy at a rung, counted from 0."""
+        """Take a candidate's accuracy at a rung in, counted from 0."""
         self.known[key] = tuple(known)
         self.accuracies[rung][key] = accuracy
 
@@ -60,7 +86,7 @@ class History:
         return keys, np.array([highest[key] for key in keys]), known
 
 
-def by_rung(earlier: "Sequence[Earlier]", budgets: Sequence[int]) -> list[dict[str, float]]:
+def by_rung(earlier: Sequence[Earlier], budgets: Sequence[int]) -> list[dict[str, float]]:
     """Accuracies of earlier studies at each of the budgets, by the candidate's key."""
     return [
         {one.key: one.accuracy for one in earlier if one.budget == budget} for budget in budgets

@@ -1,14 +1,24 @@
-"""PROMOTIONS: the rules by which a candidate goes on from one rung to the next, by their names.
+"""The rules of promotion: whether a candidate trained at one rung is worth training at the next.
 
-What a rule computes is in `nas.rungs.rules`, which is imported when it first decides: the names are
-needed without it, by `nas run --help` for one.
+Only accuracy is uncertain; what else a study optimizes is known exactly before training. So a
+candidate is stopped where the accuracy that it may still reach would leave it off the front at its
+own cost. Every decision is made at once, from what is known at that moment.
+
+.. [Li2020] L. Li et al., A System for Massively Parallel Hyperparameter Tuning, MLSys 2020.
+.. [Schmucker2021] R. Schmucker et al., Multi-objective Asynchronous Successive Halving, 2021.
+.. [Deb2002] K. Deb et al., A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II, 2002.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from nas.rungs.history import History
+import numpy as np
+
+from nas.rungs.forecast import forecast
+from nas.rungs.history import History
+from studies.pareto import Floats, front_mask
+
+RISK = 0.01
+"""How often the accuracy that a candidate would reach may lie above its bound."""
 
 
 class Decision(NamedTuple):
@@ -18,36 +28,63 @@ class Decision(NamedTuple):
     reason: str = ""
 
 
-class Promotion(NamedTuple):
-    """A rule's words for the help text, and its decision.
+def known_cost(history: History, key: str, rung: int) -> Decision:
+    """Stopped if something that costs no more has already what the candidate may still reach."""
+    bound = upper_bound(history, rung, history.accuracies[rung][key])
+    keys, accuracies, known = history.attained(rung)
+    cheaper = np.all(known <= np.array(history.known[key]), axis=1)
+    cheaper &= np.array([other != key for other in keys], dtype=bool)
+    best = float(accuracies[cheaper].max(initial=0.0))
+    if bound > best:
+        return Decision(True)
+    return Decision(False, f"may reach {bound:.2%}; {best:.2%} is there at no more cost")
 
-    ``decide`` takes what is known, the candidate's key, its rung (from 0; never the last), and eta,
-    by which budgets grow.
+
+def upper_bound(history: History, rung: int, accuracy: float) -> float:
+    """The accuracy that a candidate may reach at the last rung, exceeded with probability RISK.
+
+    1.0 where too little is known.
     """
-
-    words: str
-    decide: "Callable[[History, str, int, float], Decision]"
-
-
-def _none(_history: "History", _key: str, _rung: int, _eta: float) -> Decision:
-    return Decision(True)
+    known = forecast(history, rung)
+    return known.upper_bound(accuracy, RISK) if known else 1.0
 
 
-def _known_cost(history: "History", key: str, rung: int, _eta: float) -> Decision:
-    from nas.rungs.rules import known_cost
+def asha(history: History, key: str, rung: int, eta: float) -> Decision:
+    """Stopped unless among the best 1/eta of its rung ([Li2020]_, [Schmucker2021]_).
 
-    return known_cost(history, key, rung)
+    Candidates are ranked by the front that they are on once the fronts before it are taken away,
+    and within one by crowding distance, the loneliest first ([Deb2002]_).
+    """
+    keys = sorted(history.accuracies[rung])
+    losses = np.array([(-history.accuracies[rung][k], *history.known[k]) for k in keys])
+    place = ranking(losses).index(keys.index(key))
+    kept = max(1, int(len(keys) / eta))
+    if place < kept:
+        return Decision(True)
+    go = "goes" if kept == 1 else "go"
+    return Decision(False, f"place {place + 1} of {len(keys)} at its rung; {kept} {go} on")
 
 
-def _asha(history: "History", key: str, rung: int, eta: float) -> Decision:
-    from nas.rungs.rules import asha
+def ranking(losses: Floats) -> list[int]:
+    """Rows [N, M], all minimised, from best to worst by non-dominated sorting and crowding."""
+    left = np.arange(len(losses))
+    order: list[int] = []
+    while len(left):
+        mask = front_mask(losses[left])
+        layer = left[mask]
+        lonely = crowding(losses[layer])
+        order += [int(layer[i]) for i in sorted(range(len(layer)), key=lambda i: -lonely[i])]
+        left = left[~mask]
+    return order
 
-    return asha(history, key, rung, eta)
 
-
-PROMOTIONS: dict[str, Promotion] = {
-    "known-cost": Promotion("stops what can't reach the front at its known cost", _known_cost),
-    "asha": Promotion("asynchronous successive halving, non-dominated sorting", _asha),
-    "none": Promotion("every candidate goes through all rungs", _none),
-}
-"""Name to rule."""
+def crowding(losses: Floats) -> Floats:
+    """Crowding distance of each row of a front, infinite at the ends of every objective."""
+    distance = np.zeros(len(losses))
+    for column in losses.T:
+        order = np.argsort(column, kind="stable")
+        ends = column[order[-1]] - column[order[0]]
+        distance[order[[0, -1]]] = np.inf
+        if ends > 0 and len(order) > 2:
+            distance[order[1:-1]] += (column[order[2:]] - column[order[:-2]]) / ends
+    return distance

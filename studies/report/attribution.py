@@ -105,7 +105,7 @@ def sample(content: Content) -> Sample:
             found.append((float(np.clip(1 - error, 0, 1)), trial))
             foretold += 1
     accuracy = np.array([value for value, _ in found])
-    cost = np.array([(t.known["params"], t.known["flops"]) for _, t in found]).reshape(-1, 2)
+    cost = np.array([(t.kept.params, t.kept.flops) for _, t in found]).reshape(-1, 2)
     shares = [content.choices[trial.key] for _, trial in found]
     groups = [_group(factor, shares) for factor in content.factors] if found else []
     return Sample(accuracy, np.log10(cost), tuple(g for g in groups if g is not None), foretold)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from studies.pareto import Axis
+from studies.axis import Axis
 from studies.results import Result, Results, of_trials
 from studies.trials import Evaluated, Trial
 

@@ -24,7 +24,7 @@ def section(content: Content) -> Section:
 
 def _hosts(content: Content) -> PageTable | None:
     own = {trial.key for trial in content.trials}
-    counts = Counter(one.host for one in content.evaluations if one.key in own)
+    counts = Counter(one.evaluation.host for one in content.evaluations if one.key in own)
     rows = tuple((host, f"{count:,}") for host, count in counts.most_common())
     return PageTable("Machines", ("host", "evaluations"), rows) if rows else None
 
@@ -33,9 +33,7 @@ def _failures(content: Content) -> list[Block]:
     reasons: dict[str, list[int]] = defaultdict(list)
     for trial in content.trials:
         if trial.state == "fail":
-            reasons[str(trial.known.get("failure", "no reason was written down"))].append(
-                trial.number
-            )
+            reasons[trial.kept.failure or "no reason was written down"].append(trial.number)
     if not reasons:
         return [Words("No trial has failed.")]
     ordered = sorted(reasons.items(), key=lambda item: -len(item[1]))

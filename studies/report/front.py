@@ -209,7 +209,7 @@ def details(content: Content) -> dict[str, Any]:
         known = {"params": result.params, "flops": result.flops}
         named = {axis.name for axis in content.axes}
         rows += [(name, f"{value:,}") for name, value in known.items() if name not in named]
-        bytes_held = trials[number].known.get("activation_bytes")
+        bytes_held = trials[number].kept.activation_bytes
         if bytes_held is not None and "activation_bytes" not in named:
             rows.append(("activation bytes", f"{bytes_held:,}"))
         rungs = zip(content.budgets, trials[number].rungs, strict=False)
@@ -219,9 +219,12 @@ def details(content: Content) -> dict[str, Any]:
         if number in content.drawings:
             one["svg"] = content.drawings[number]
             one["curves"] = [
-                [budget, [[x, round(loss, 4), round(acc, 4)] for x, loss, acc in run.curve]]
+                [
+                    budget,
+                    [[x, round(loss, 4), round(acc, 4)] for x, loss, acc in run.evaluation.curve],
+                ]
                 for budget in content.budgets
-                if (run := content.by_run.get((result.key, budget))) and run.curve
+                if (run := content.by_run.get((result.key, budget))) and run.evaluation.curve
             ]
         shown[number] = one
     return {

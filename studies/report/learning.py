@@ -21,16 +21,20 @@ def section(content: Content) -> Section:
     """The front's curves in front of others'."""
     last = content.budgets[-1] if content.budgets else 0
     front = {result.key for result in content.front}
-    runs = [one for one in content.evaluations if one.budget == last and len(one.curve) > 1]
+    runs = [
+        one for one in content.evaluations if one.budget == last and len(one.evaluation.curve) > 1
+    ]
     own = {trial.key for trial in content.trials}
     runs = [one for one in runs if one.key in own]
     if not runs:
         words = "No learning curve is stored: nothing was trained to the last rung"
         return Section("curves", TITLE, [Words(f"{words}, or its evaluations were replayed.")])
-    members = [one.curve for one in runs if one.key in front]
-    rest = sorted((o for o in runs if o.key not in front), key=lambda o: o.accuracy or 0.0)
+    members = [one.evaluation.curve for one in runs if one.key in front]
+    rest = sorted(
+        (o for o in runs if o.key not in front), key=lambda o: o.evaluation.accuracy or 0.0
+    )
     step = max(1, -(-len(rest) // MOST_OTHERS))
-    others = [one.curve for one in rest[::step]]
+    others = [one.evaluation.curve for one in rest[::step]]
     words = (
         f"Training loss and accuracy of {counted(len(members), 'member')} of the front (blue, "
         f"thick) and of {len(others)} of the {counted(len(rest), 'other candidate')} with "

@@ -49,9 +49,9 @@ def seconds_saved(content: Content) -> tuple[float, float, int]:
         zip(content.budgets, content.budgets[1:], strict=False)
     ):
         pairs = [
-            (one.seconds, content.by_run[key, after].seconds)
+            (one.evaluation.seconds, content.by_run[key, after].evaluation.seconds)
             for (key, budget), one in content.by_run.items()
-            if budget == before and (key, after) in content.by_run and one.seconds > 0
+            if budget == before and (key, after) in content.by_run and one.evaluation.seconds > 0
         ]
         if pairs:
             growth[place] = median(later / earlier for earlier, later in pairs)
@@ -65,7 +65,7 @@ def seconds_saved(content: Content) -> tuple[float, float, int]:
         if run is None or any(rung not in growth for rung in missing):
             unknown += 1
             continue
-        seconds = run.seconds
+        seconds = run.evaluation.seconds
         for rung in missing:
             seconds *= growth[rung]
             saved += seconds

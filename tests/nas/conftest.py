@@ -12,15 +12,17 @@ from PIL import Image, ImageDraw
 from torch import nn
 
 from nas import cli
-from nas.classifier import facts
-from nas.cluster.workers import InDriver
 from nas.datasets import find
-from nas.evaluation import Evaluate
-from nas.export.inference import Inference
-from nas.export.onnx_file import onnx_bytes
-from nas.model import Description, Model, save_model
-from nas.search import Until, open_study, search
+from nas.model.export.inference import Inference
+from nas.model.export.onnx_file import onnx_bytes
+from nas.model.metadata import ModelMetadata
+from nas.model.model import Model, save_model
 from nas.settings import Settings
+from nas.short_run.evaluation import Evaluate
+from nas.study.loop import search
+from nas.study.opened import open_study
+from nas.study.place import Until
+from nas.workers.protocol import InDriver
 from search_space.architecture import Architecture, Block, Candidate, Stage, Stem
 from search_space.network import build
 from studies.store import Store, open_store
@@ -97,7 +99,7 @@ def bring() -> Bring:
         store: Store, settings: Settings, trials: int, evaluate: Evaluate, name: str = "s"
     ) -> None:
         study = open_study(store, name, settings)
-        search(settings, store, study, Until(trials), InDriver(evaluate), "", lambda _: None)
+        search(study, Until(trials), InDriver(evaluate), lambda _: None)
 
     return bring
 
@@ -129,7 +131,7 @@ def make_model() -> MakeModel:
 
     def make(architecture: Architecture, resolution: int, channels: int = 1) -> Model:
         found = find("fashion-mnist")
-        description = Description(
+        description = ModelMetadata(
             Candidate(architecture),
             channels,
             resolution,
@@ -182,7 +184,7 @@ def saved(tiny_model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def exported(tiny_model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """That model as an ONNX file."""
-    known = facts(tiny_model)
+    known = tiny_model.metadata.for_export()
     path = tmp_path_factory.mktemp("exported") / "tiny.onnx"
-    path.write_bytes(onnx_bytes(Inference(tiny_model), known.image, known.to_metadata()))
+    path.write_bytes(onnx_bytes(Inference(tiny_model), known.image, known.to_text()))
     return path

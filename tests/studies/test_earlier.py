@@ -6,8 +6,9 @@ from typing import Any
 import optuna
 import pytest
 
-from studies.earlier import Earlier, find_earlier, load_earlier
-from studies.pareto import Axis
+from studies.axis import Axis
+from studies.earlier import find_earlier, load_earlier
+from studies.evaluation import Earlier, Evaluation, Identity
 from studies.store import Store, open_store
 
 AXES = (Axis("accuracy", "fraction", True, False, 0.1),)
@@ -45,10 +46,9 @@ def add_study(store: Store, study: str, settings: dict[str, Any], *keys: str) ->
 def evaluate(store: Store, key: str, accuracy: float | None, **other: Any) -> None:
     settings = SETTINGS | {"budget": 200} | other
     names = ("recipe", "resolution", "channels", "budget", "seed", "data")
-    identity = {"key": key} | {name: settings[name] for name in names}
-    result = {"curve": [], "seconds": 1.0, "images_per_second": 1.0, "host": "h", "versions": {}}
+    identity = Identity(key, *(settings[name] for name in names))
     failure = None if accuracy is not None else "the training loss is nan"
-    store.add_evaluation(identity, result | {"accuracy": accuracy, "failure": failure})
+    store.add_evaluation(identity, Evaluation(accuracy, None, (), 1.0, 1.0, "h", {}, failure))
     store.add_candidate(key, {"of": key}, f"words of {key}")
 
 

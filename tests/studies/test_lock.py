@@ -15,8 +15,8 @@ import pytest
 import sqlalchemy as sa
 
 from studies import lock
+from studies.axis import Axis
 from studies.lock import Holder, find_holder, machine, only_driver, start
-from studies.pareto import Axis
 from studies.schema import CANDIDATES, DRIVERS, STUDIES
 from studies.store import Store, StoreError, open_store
 

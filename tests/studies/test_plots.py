@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from studies.axis import Axis
 from studies.page import page_html
-from studies.pareto import Axis
 from studies.plots import Point, pareto_figure
 
 ACCURACY = Axis("accuracy", "fraction", maximize=True, log=False, reference=0.1)

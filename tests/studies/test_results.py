@@ -5,8 +5,8 @@ from pathlib import Path
 import optuna
 import pytest
 
-from studies.pareto import Axis
-from studies.results import collect, load_results, trial_of
+from studies.axis import Axis
+from studies.results import load_results, of_trials, trial_from, trial_of
 from studies.store import Store, StoreError, open_store
 
 AXES = (
@@ -46,7 +46,7 @@ def test_the_front_has_each_candidate_once_cheapest_first(store: Store) -> None:
     assert [result.number for result in results.front()] == [0, 5, 4]
     assert results.states == {"complete": 5, "pruned": 1, "running": 1}
     study = optuna.load_study(study_name="s", storage=store.storage())
-    assert results == collect("s", AXES, study.get_trials())
+    assert results == of_trials("s", AXES, [trial_from(one) for one in study.get_trials()])
     # (0.8 - 0.1) from 10^3 to 10^7 and (0.9 - 0.8) from 3000 to 10^7
     assert results.hypervolume() == pytest.approx(0.7 * 4 + 0.1 * (4 - 0.47712125), abs=1e-6)
 
@@ -58,7 +58,7 @@ def test_a_study_without_trials_has_an_empty_front(store: Store) -> None:
 
 
 def test_unknown_trials_and_studies_name_the_nearest(store: Store) -> None:
-    assert trial_of(store, "s", 4).values == [0.9, 3000.0]
+    assert trial_of(store, "s", 4).values == (0.9, 3000.0)
     with pytest.raises(StoreError, match="trial 9 is not in study 's'; the nearest are: 6, 5, 4"):
         trial_of(store, "s", 9)
     store.add_study("new", {}, AXES, {})

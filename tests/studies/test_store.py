@@ -4,6 +4,7 @@ import json
 import sqlite3
 import sys
 from collections.abc import Callable
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,31 +14,23 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from studies.axis import Axis
 from studies.connection import failure
-from studies.pareto import Axis
+from studies.evaluation import Evaluation, Identity
 from studies.schema import EVALUATIONS, SCHEMA, VERSION
 from studies.store import Store, StoreError, open_store
 
 AXES = (Axis("accuracy", "fraction", True, False, 0.1), Axis("params", "n", False, True, 1e7))
-IDENTITY = {
-    "key": "a1",
-    "recipe": {"batch_size": 64},
-    "resolution": 28,
-    "channels": 1,
-    "budget": 20000,
-    "seed": 1,
-    "data": "d",
-}
-RESULT = {
-    "accuracy": 0.1 + 0.2,
-    "loss": 1 / 3,
-    "curve": [[64, 2.3, 0.1]],
-    "seconds": 1.5,
-    "images_per_second": 900.0,
-    "host": "h",
-    "versions": {"torch": "2"},
-    "failure": None,
-}
+IDENTITY = Identity("a1", {"batch_size": 64}, 28, 1, 20000, 1, "d")
+RESULT = Evaluation(
+    accuracy=0.1 + 0.2,
+    loss=1 / 3,
+    curve=((64, 2.3, 0.1),),
+    seconds=1.5,
+    images_per_second=900.0,
+    host="h",
+    versions={"torch": "2"},
+)
 
 
 @pytest.fixture
@@ -57,20 +50,18 @@ def any_store(new_url: Callable[[], str]) -> Store:
 
 def test_evaluations_are_found_by_their_whole_identity(any_store: Store) -> None:
     any_store.add_evaluation(IDENTITY, RESULT)
-    found = any_store.evaluation(IDENTITY)
-    assert found is not None
-    assert {name: found[name] for name in RESULT} == RESULT
-    for name in IDENTITY:
-        other = IDENTITY | {name: {"batch_size": 65} if name == "recipe" else "99"}
-        assert any_store.evaluation(other) is None
+    assert any_store.evaluation(IDENTITY) == RESULT
+    others: dict[str, Any] = {"key": "b", "recipe": {"batch_size": 65}, "data": "e"}
+    others |= dict.fromkeys(("resolution", "channels", "budget", "seed"), 99)
+    assert others.keys() == {spec.name for spec in fields(Identity)}
+    for name, value in others.items():
+        assert any_store.evaluation(replace(IDENTITY, **{name: value})) is None
 
 
 def test_an_evaluation_is_stored_once_and_stays(any_store: Store) -> None:
     any_store.add_evaluation(IDENTITY, RESULT)
-    any_store.add_evaluation(IDENTITY, RESULT | {"accuracy": 0.9})
-    found = any_store.evaluation(IDENTITY)
-    assert found is not None
-    assert found["accuracy"] == RESULT["accuracy"]
+    any_store.add_evaluation(IDENTITY, replace(RESULT, accuracy=0.9))
+    assert any_store.evaluation(IDENTITY) == RESULT
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
@@ -111,7 +102,7 @@ def test_an_unknown_study_names_the_nearest(any_store: Store) -> None:
 def test_nothing_of_a_failed_transaction_stays(any_store: Store) -> None:
     def half() -> None:
         with any_store.transaction() as connection:
-            connection.execute(sa.insert(EVALUATIONS).values(identity="x", **IDENTITY, **RESULT))
+            connection.execute(sa.insert(EVALUATIONS).values(RESULT.to_row(IDENTITY)))
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -133,12 +124,12 @@ def test_a_full_disk_is_one_line_and_what_was_stored_stays(store: Store) -> None
     with store.transaction() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
         connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
-    long = RESULT | {"curve": [[i, 0.123456, 0.123456] for i in range(20_000)]}
+    long = replace(RESULT, curve=tuple((i, 0.123456, 0.123456) for i in range(20_000)))
     with pytest.raises(StoreError, match=r"database or disk is full; everything finished before"):
-        store.add_evaluation(IDENTITY | {"seed": 2}, long)
+        store.add_evaluation(replace(IDENTITY, seed=2), long)
     again = open_store(str(store.url))
     assert again.evaluation(IDENTITY) is not None
-    assert again.evaluation(IDENTITY | {"seed": 2}) is None
+    assert again.evaluation(replace(IDENTITY, seed=2)) is None
 
 
 def url_of(store: Store) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from studies.pareto import Axis
+from studies.axis import Axis
+from studies.evaluation import Evaluation, Identity
 from studies.store import Store, open_store
 from studies.table import Table, TableError, digest, export_table, read_table
 
@@ -26,15 +27,9 @@ def stored(path: Path, space: dict[str, Any], runs: dict[tuple[str, int], float 
 
 
 def add(store: Store, key: str, seed: int, accuracy: float | None, data: str = "d") -> None:
-    identity = {
-        "key": key, "recipe": RECIPE, "resolution": 28, "channels": 1,
-        "budget": 5000, "seed": seed, "data": data,
-    }  # fmt: skip
-    result = {
-        "accuracy": accuracy, "loss": None if accuracy is None else 0.5, "curve": [],
-        "seconds": 2.5, "images_per_second": 2000.0, "host": "h", "versions": {},
-        "failure": None if accuracy else "diverged",
-    }  # fmt: skip
+    identity = Identity(key, RECIPE, 28, 1, 5000, seed, data)
+    loss, failure = (None, "diverged") if accuracy is None else (0.5, None)
+    result = Evaluation(accuracy, loss, (), 2.5, 2000.0, "h", {}, failure)
     store.add_evaluation(identity, result)
 
 

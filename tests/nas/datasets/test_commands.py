@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from nas.commands.subjects import trial_subject, view
 from nas.settings import Settings
+from nas.subjects import trial_subject, view
 from search_space.cost import cost
 from studies.store import open_store
 
@@ -65,7 +65,7 @@ def test_a_study_of_ones_own_images_runs_and_continues_without_their_name(
     assert subject.candidate is not None
     total = cost(subject.candidate.architecture, 12, 3, 3)
     assert subject.trial is not None
-    assert subject.trial.user_attrs["params"] == total.params
+    assert subject.trial.kept.params == total.params
     request = known.request(subject.candidate, rung=0)
     assert store.evaluation(request.identity()) is not None
 
@@ -86,7 +86,7 @@ def test_a_study_keeps_its_images(call: Call, tmp_path: Path, shapes: Shapes) ->
 
 
 def front(call: Call) -> Any:
-    from nas.commands.tables import front_json
+    from nas.reporting.front import front_json
     from studies.results import load_results
 
     return front_json(load_results(open_store("sqlite:///nas.db"), "inception"))
@@ -96,7 +96,7 @@ def test_a_worker_that_finds_other_images_says_so(
     tmp_path: Path, own_cache: Path, shapes: Shapes
 ) -> None:
     from nas.datasets import find
-    from nas.evaluation import evaluate
+    from nas.short_run.evaluation import evaluate
     from search_space.catalog import candidate
 
     root = shapes(tmp_path / "shapes", 6)

@@ -243,7 +243,7 @@ def test_values_beyond_the_range_are_counted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "5", "5:5", "9:1", "a:b", "0:1:2", "nan:1", "0x1:9"])
 def test_a_range_that_is_none_is_refused(text: str) -> None:
-    from nas.commands.parsing import pixel_range
+    from nas.cli.parsing import pixel_range
 
     with pytest.raises(ValueError, match=r"--pixel-range is .*the smaller first, such as 0:4095"):
         pixel_range(text)

@@ -7,7 +7,7 @@ import pytest
 
 from nas.datasets import Dataset, Found, find, load
 from nas.full_training.job import FullRecipe, Job
-from nas.model import Description
+from nas.model.metadata import ModelMetadata
 from search_space.architecture import Architecture, Block, Candidate, Stage, Stem
 
 SMALL = Candidate(
@@ -34,8 +34,8 @@ def job(found: Found) -> Job:
 
 
 @pytest.fixture
-def description(found: Found, dataset: Dataset) -> Description:
-    return Description(
+def description(found: Found, dataset: Dataset) -> ModelMetadata:
+    return ModelMetadata(
         SMALL, 1, 8, found.classes, dataset.mean, dataset.std, found.name, found.digest
     )
 

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from nas.datasets import Dataset
+from nas.full_training.curve import TrainingProgress
 from nas.full_training.fit import fit, run_of, trained, training_images
 from nas.full_training.job import Job
 from nas.full_training.module import FullRun, share_of_peak
 from nas.full_training.pace import epochs_within, seconds_of_an_epoch
-from nas.full_training.progress import TrainingProgress
-from nas.model import Description
-from nas.training import DivergedError
+from nas.model.metadata import ModelMetadata
+from nas.short_run.training import DivergedError
 
 Weights = dict[str, Tensor]
 Fit = Callable[..., Weights]
@@ -27,7 +27,7 @@ class StoppedError(Exception):
 
 
 @pytest.fixture
-def fitted(description: Description, dataset: Dataset, tmp_path: Path) -> Fit:
+def fitted(description: ModelMetadata, dataset: Dataset, tmp_path: Path) -> Fit:
     """Train a job in a directory, stopping after so many steps of this process; its weights."""
 
     def fitted(job: Job, name: str = "out", stop: int | None = None) -> Weights:
@@ -49,7 +49,7 @@ def same(one: Weights, other: Weights) -> bool:
 
 
 def test_a_training_that_stopped_anywhere_ends_as_one_that_never_did(
-    fitted: Fit, job: Job, description: Description, tmp_path: Path
+    fitted: Fit, job: Job, description: ModelMetadata, tmp_path: Path
 ) -> None:
     job = replace(job, epochs=12)
     assert job.ema_decay > 0.5
@@ -127,7 +127,7 @@ def test_weights_are_averaged_as_they_should_be(
 
 
 def test_it_learns_and_reports(
-    description: Description, dataset: Dataset, job: Job, tmp_path: Path
+    description: ModelMetadata, dataset: Dataset, job: Job, tmp_path: Path
 ) -> None:
     seen: list[TrainingProgress] = []
     longer = replace(job, train_size=6_000, epochs=3)
@@ -157,7 +157,7 @@ def test_all_images_are_trained_on_unless_some_are_held_out(job: Job, dataset: D
 
 
 def test_weight_decay_leaves_biases_and_batch_norms_alone(
-    job: Job, description: Description, dataset: Dataset
+    job: Job, description: ModelMetadata, dataset: Dataset
 ) -> None:
     run = run_of(job, description, dataset.train, None)
     optimizer = run.configure_optimizers()["optimizer"]  # type: ignore[no-untyped-call]
@@ -205,7 +205,7 @@ def test_the_average_looks_back_on_a_twentieth_of_a_short_training(job: Job) -> 
 
 def test_an_epoch_is_timed_without_leaving_a_trace(
     job: Job,
-    description: Description,
+    description: ModelMetadata,
     dataset: Dataset,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from nas.datasets import fashion
 from nas.full_training import fit as fitting
 from nas.full_training.record import claimed
-from nas.model import load_model
+from nas.model.model import load_model
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -50,7 +50,7 @@ def test_a_network_is_trained_tested_and_kept(nas_in: Run, network: str) -> None
     assert accuracy in Path("model/curves.html").read_text()
     for name in ("t-shirt/top", "ankle boot", "next: nas export model"):
         assert name in output
-    assert load_model(Path("model")).description.classes[0] == "t-shirt/top"
+    assert load_model(Path("model")).metadata.classes[0] == "t-shirt/top"
 
     before = {path: path.stat().st_mtime_ns for path in Path("model").iterdir()}
     assert nas_in(*command)[:2] == (0, output)
@@ -84,7 +84,7 @@ def test_the_best_trial_and_the_whole_front(trials: Run) -> None:
     front = json.loads(trials("pareto", "--json")[1])["front"]
     best = max(front, key=lambda one: one["values"]["accuracy"])["trial"]
     assert f"model: inception-trial-{best}" in output
-    assert load_model(Path(f"inception-trial-{best}")).description.resolution == 8
+    assert load_model(Path(f"inception-trial-{best}")).metadata.resolution == 8
 
     limited = ("--epochs", "2", "--time-limit", "10m", *SMALL[2:])
     code, output, errors = trials("train", "--front", "--validate", *limited)

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from studies.pareto import Axis
+from studies.axis import Axis
+from studies.evaluation import Evaluation
+from studies.kept import Kept
 from studies.report.content import Content, Factor, Reference
 from studies.trials import Evaluated, Trial
 
@@ -20,6 +22,11 @@ BUDGETS = (1_000, 4_000)
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="20"><path d="M0 0h9v9"/></svg>'
 
 MakeContent = Callable[..., Content]
+
+
+def evaluated(accuracy: float, seconds: float, curve: Any = ()) -> Evaluation:
+    """An evaluation of these figures."""
+    return Evaluation(accuracy, 0.5, tuple(map(tuple, curve)), seconds, 1000.0, "here", {})
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +52,7 @@ def make_content() -> MakeContent:
             known |= {"failure": "it diverged"} if state == "fail" else {}
             values = {"accuracy": accuracy, "params": params, "flops": flops}
             told = tuple(float(values[axis.name]) for axis in axes) if state == "complete" else ()
-            trials.append(Trial(number, state, told, known))
+            trials.append(Trial(number, state, told, Kept.from_attributes(known)))
             choices[key] = {
                 "norm": {"yes" if normed else "no": 1.0},
                 "noise": {"a" if number % 2 else "b": 1.0},
@@ -54,7 +61,7 @@ def make_content() -> MakeContent:
                 budget, curve = BUDGETS[rung], ((500, 1.5, 0.4), (BUDGETS[rung], 0.9, reached))
                 seconds = 1.0 + 2.0 * rung
                 evaluations.append(
-                    Evaluated(key, budget, reached, seconds, curve, "here", datetime(2026, 1, 1))
+                    Evaluated(key, budget, evaluated(reached, seconds, curve), datetime(2026, 1, 1))
                 )
             if state == "complete" and number < 30:
                 drawings[number] = SVG
@@ -86,9 +93,9 @@ def hostile(make_content: MakeContent) -> Content:
     made = make_content(90)
     trials = []
     for trial in made.trials:
-        known = {**trial.known, "architecture": HOSTILE}
-        known |= {"failure": HOSTILE} if trial.state == "fail" else {}
-        trials.append(replace(trial, known=known))
+        failure = HOSTILE if trial.state == "fail" else None
+        kept = replace(trial.kept, architecture=HOSTILE, failure=failure)
+        trials.append(replace(trial, kept=kept))
     return replace(
         made,
         study=HOSTILE,

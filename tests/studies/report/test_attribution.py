@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from studies.kept import Kept
 from studies.report import attribution, mattered
 from studies.report.content import Content, Factor
 from studies.trials import Trial
@@ -41,7 +42,9 @@ def study(seed: int, count: int = 120) -> Content:
         accuracy = 0.2 + 0.1 * size + 0.02 * (kind == 1) - 0.03 * share + 0.01 * depth
         accuracy = float(accuracy + random.normal(0, 0.004 * size))
         known = {"key": f"k{number}", "params": 10**size, "flops": 10 ** (2 * random.uniform(3, 6))}
-        trials.append(Trial(number, "complete", (), known | {"rungs": [accuracy]}))
+        trials.append(
+            Trial(number, "complete", (), Kept.from_attributes(known | {"rungs": [accuracy]}))
+        )
         choices[f"k{number}"] = {
             "kind": {"abc"[kind]: 1.0} if kind else {},
             "share": {"left": share, "right": 1 - share},
@@ -76,7 +79,9 @@ def test_stopped_candidates_count_as_their_last_rung_foretells() -> None:
         error = float(random.uniform(0.1, 0.5))
         rungs = [1 - error, 1 - error / 2] if number % 2 else [1 - error]
         known = {"key": f"k{number}", "params": 1e4, "flops": 1e6, "rungs": rungs}
-        trials.append(Trial(number, "complete" if number % 2 else "pruned", (), known))
+        trials.append(
+            Trial(number, "complete" if number % 2 else "pruned", (), Kept.from_attributes(known))
+        )
     choices = {f"k{number}": {"a": {str(number % 3): 1.0}} for number in range(60)}
     factors = [Factor("a")]
     content = Content("s", "", (), "", (1, 2), trials, factors=factors, choices=choices)

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from plotly.offline import get_plotlyjs
 
-from studies.pareto import Axis
+from studies.axis import Axis
+from studies.kept import Kept
 from studies.report.content import Content
 from studies.report.document import FRONT, SECTIONS, report_html
 from studies.trials import Trial
@@ -124,7 +125,7 @@ def test_the_page_of_a_thousand_trials_is_small_enough(make_content: MakeContent
     made = make_content(1_000)
     long = "stem 5x5/2 24 pool; " + "1 x [1x1 32 | 3x3 8>12 | 5x5 16>20] asymmetric n=5; " * 3
     trials = [
-        replace(one, known={**one.known, "architecture": f"{long}{one.number}"})
+        replace(one, kept=replace(one.kept, architecture=f"{long}{one.number}"))
         for one in made.trials
     ]
     assert len(report_html(replace(made, trials=trials)).encode()) < 6_000_000
@@ -138,7 +139,7 @@ def test_one_or_two_objectives(make_content: MakeContent, axes: tuple[Axis, ...]
 
 
 def test_a_study_of_failed_trials_says_why(make_content: MakeContent) -> None:
-    failed = [Trial(number, "fail", known={"failure": "no memory"}) for number in range(20)]
+    failed = [Trial(number, "fail", kept=Kept(failure="no memory")) for number in range(20)]
     page = report_html(replace(make_content(0), trials=failed))
     reader = Reader(page)
     place = reader.text.index("no memory")
@@ -147,7 +148,7 @@ def test_a_study_of_failed_trials_says_why(make_content: MakeContent) -> None:
 
 
 def test_trials_over_a_limit_are_counted_apart(make_content: MakeContent) -> None:
-    over = Trial(0, "pruned", known={"key": "k"}, limits={"params": 0.5})
+    over = Trial(0, "pruned", kept=Kept(key="k"), limits={"params": 0.5})
     page = report_html(replace(make_content(0), trials=[over]))
     assert "1 trial: 1 over a limit and not trained." in page
 

@@ -7,7 +7,9 @@ from datetime import datetime
 import numpy as np
 import pytest
 
-from studies.pareto import Axis
+from studies.axis import Axis
+from studies.evaluation import Evaluation
+from studies.kept import Kept
 from studies.report import front, learning, ranking, rungs, volume
 from studies.report.content import Content, Reference
 from studies.report.section import Drawn
@@ -20,11 +22,12 @@ PARAMS = Axis("params", "parameters", maximize=False, log=True, reference=1e4)
 
 
 def trial(number: int, state: str, reached: list[float], **known: object) -> Trial:
-    return Trial(number, state, (), {"key": f"k{number}", "rungs": reached, **known})
+    return Trial(number, state, (), Kept(key=f"k{number}", rungs=tuple(reached), **known))
 
 
 def run(number: int, budget: int, seconds: float) -> Evaluated:
-    return Evaluated(f"k{number}", budget, 0.5, seconds, (), "here", datetime(2026, 1, 1))
+    found = Evaluation(0.5, 0.5, (), seconds, 1000.0, "here", {})
+    return Evaluated(f"k{number}", budget, found, datetime(2026, 1, 1))
 
 
 def small(trials: list[Trial], evaluations: list[Evaluated] | None = None) -> Content:
@@ -79,10 +82,10 @@ def test_ranking_says_that_stopped_candidates_are_missing(make_content: MakeCont
 def test_the_hypervolume_grows_with_trials_and_with_everyones_seconds() -> None:
     known = {"key": "a", "architecture": "", "params": 100, "flops": 1}
     trials = [
-        Trial(0, "complete", (0.5, 1000.0), known | {"seconds": 5.0}),
-        Trial(1, "pruned", (), {"seconds": 7.0}),
-        Trial(2, "complete", (0.5, 100.0), known | {"seconds": 1.0}),
-        Trial(3, "complete", (0.1, 5000.0), known | {"seconds": 1.0}),
+        Trial(0, "complete", (0.5, 1000.0), Kept(**known, seconds=5.0)),
+        Trial(1, "pruned", (), Kept(seconds=7.0)),
+        Trial(2, "complete", (0.5, 100.0), Kept(**known, seconds=1.0)),
+        Trial(3, "complete", (0.1, 5000.0), Kept(**known, seconds=1.0)),
     ]
     (drawn, _) = volume.section(small(trials)).blocks
     assert isinstance(drawn, Drawn)
@@ -100,7 +103,8 @@ def test_curves_are_of_the_last_rung_and_bounded(make_content: MakeContent) -> N
     assert list(loss["front"].x).count(None) == len(made.front)
     assert 40 <= list(loss["other candidates"].x).count(None) <= learning.MOST_OTHERS
     assert max(x for x in loss["front"].x if x) == 4_000
-    replayed = replace(made, evaluations=[one._replace(curve=()) for one in made.evaluations])
+    bare = [one._replace(evaluation=replace(one.evaluation, curve=())) for one in made.evaluations]
+    replayed = replace(made, evaluations=bare)
     assert "No learning curve" in str(learning.section(replayed).blocks[0])
 
 

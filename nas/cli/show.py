@@ -1,0 +1,184 @@
+"""`nas show`: one network, layer by layer."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from nas.cli.options import (
+    DEFAULT_STORAGE,
+    DEFAULT_STUDY,
+    AtResolution,
+    Channels,
+    Classes,
+    Json,
+    Network,
+    Storage,
+    Study,
+    print_json,
+)
+from nas.files import SVG, check_file, write_text
+from nas.reporting.tables import new_table
+from nas.subjects import Subject, View, find_subject, view
+from search_space.catalog import CATALOG
+from search_space.cost import graph_cost
+from search_space.diagram import table
+from search_space.words import describe
+from studies.wording import counted
+
+if TYPE_CHECKING:
+    from studies.evaluation import Evaluation
+    from studies.store import Store
+
+
+def show(
+    network: Network,
+    study: Study = DEFAULT_STUDY,
+    storage: Storage = DEFAULT_STORAGE,
+    resolution: AtResolution = None,
+    channels: Channels = None,
+    classes: Classes = None,
+    depth: Annotated[int, typer.Option(min=1, help="Levels of layers to show.")] = 2,
+    svg: Annotated[Path | None, typer.Option(help="Draw the network into this file.")] = None,
+    code: Annotated[bool, typer.Option("--code", help="Print it as a PyTorch module.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show one network, layer by layer: a trial, one of the catalog, or one of a file."""
+    from studies.store import open_store
+
+    if code and as_json:
+        raise ValueError("--code and --json exclude each other; give one of them")
+    if svg is not None:
+        check_file("--svg", svg, SVG)
+    subject = find_subject(network, study, storage)
+    at = view([subject], resolution, channels, classes)
+    at.graph(subject)
+    if svg is not None:
+        write_svg(subject, at, svg)
+    if code:
+        print(source_of(subject, at), end="")
+    elif as_json and subject.trial is not None:
+        print_json(trial_json(open_store(storage), study, subject))
+    elif as_json:
+        print_json(network_json(subject, at))
+    elif subject.trial is not None:
+        print_trial(open_store(storage), study, subject, at, depth)
+    else:
+        print_network(subject, at, depth)
+    if svg is not None:
+        print(f"drawing: {svg}", file=sys.stderr)
+
+
+def write_svg(subject: Subject, view: View, path: Path) -> None:
+    """Draw the network into a file; ValueError where that can't be written."""
+    from search_space.drawing.page import svg
+
+    write_text(path, svg(view.graph(subject), view.shape, _title(subject, view)), "drawing")
+
+
+def source_of(subject: Subject, view: View) -> str:
+    """The network as a plain PyTorch module's source."""
+    from search_space.source.module import source
+
+    return source(view.graph(subject), view.shape, _title(subject, view))
+
+
+def _title(subject: Subject, view: View) -> str:
+    shape = "x".join(map(str, view.shape))
+    return f"{subject.name} for {shape} images and {counted(view.classes, 'class', 'classes')}"
+
+
+def network_json(subject: Subject, view: View) -> dict[str, Any]:
+    """The network as JSON data; its candidate's, where it has one, is what files are made of."""
+    graph = view.graph(subject)
+    total = graph_cost(graph, view.shape)
+    candidate = subject.candidate
+    return {
+        "name": subject.name,
+        "channels": view.shape[0],
+        "resolution": view.shape[1],
+        "classes": view.classes,
+        "params": total.params,
+        "macs": total.macs,
+        "flops": total.flops,
+        "activation_bytes": total.activation_bytes,
+        "architecture": describe(candidate) if candidate else None,
+        "candidate": candidate.to_json() if candidate else None,
+    }
+
+
+def trial_json(store: "Store", study: str, subject: Subject) -> dict[str, Any]:
+    """A trial as JSON data: its state, values, attributes, candidate, learning curve."""
+    assert subject.trial is not None
+    assert subject.candidate is not None
+    found, evaluation = subject.trial, _evaluation(store, subject)
+    names = [axis.name for axis in store.axes(study)]
+    return {
+        "trial": found.number,
+        "state": found.state,
+        "values": dict(zip(names, found.values, strict=False)),
+        **found.kept.to_attributes(),
+        "candidate": subject.candidate.to_json(),
+        "curve": evaluation[1].curve if evaluation else None,
+    }
+
+
+def _evaluation(store: "Store", subject: Subject) -> "tuple[int, Evaluation] | None":
+    """The budget of the highest rung that the trial has been at, and what is stored of it."""
+    assert subject.trial is not None
+    assert subject.candidate is not None
+    assert subject.settings is not None
+    settings = subject.settings
+    rung = len(subject.trial.rungs or settings.budgets) - 1
+    request = settings.request(subject.candidate, rung=rung)
+    evaluation = store.evaluation(request.identity())
+    return None if evaluation is None else (request.budget, evaluation)
+
+
+def print_trial(store: "Store", study: str, subject: Subject, view: View, depth: int) -> None:
+    """A trial for people: state, values, rungs, candidate, layers, learning curve."""
+    assert subject.trial is not None
+    assert subject.settings is not None
+    console = Console(soft_wrap=True)
+    trial, kept = subject.trial, subject.trial.kept
+    console.print(f"trial {trial.number}: {trial.state}", highlight=False)
+    for axis, value in zip(store.axes(study), trial.values, strict=False):
+        console.print(f"  {axis.name}: {axis.shown(value)}", highlight=False)
+    for budget, accuracy in zip(subject.settings.budgets, kept.rungs, strict=False):
+        console.print(f"  accuracy at {budget:,} images: {accuracy:.2%}", highlight=False)
+    if kept.stopped is not None:
+        console.print(f"  stopped {kept.stopped}", highlight=False)
+    for name in trial.over:
+        console.print(f"  over the limit of {name} by {trial.limits[name]:.1%}", highlight=False)
+    if kept.failure is not None:
+        console.print(Text(f"  reason: {kept.failure}"))
+    console.print(Text(f"  key: {kept.key}\n  architecture: {kept.architecture}\n"))
+    console.print(Text(table(view.graph(subject), view.shape, depth)))
+    if found := _evaluation(store, subject):
+        budget, evaluation = found
+        console.print(
+            f"\nevaluated with {budget:,} images in {evaluation.seconds:.1f} s "
+            f"on {evaluation.host}, {evaluation.images_per_second:,.0f} images/s",
+            highlight=False,
+        )
+        curve = new_table("Learning curve (training)")
+        for name in ("images", "loss", "accuracy"):
+            curve.add_column(name, justify="right")
+        for images, loss, accuracy in evaluation.curve:
+            curve.add_row(f"{images:,}", f"{loss:.4f}", f"{accuracy:.2%}")
+        console.print(curve)
+
+
+def print_network(subject: Subject, view: View, depth: int) -> None:
+    """A network for people: what it is, in words, and its layers."""
+    console = Console(soft_wrap=True)
+    console.print(Text(_title(subject, view)))
+    if subject.name in CATALOG:
+        console.print(Text(f"  {CATALOG[subject.name].words}"))
+    if subject.candidate:
+        key = subject.candidate.key
+        console.print(Text(f"  key: {key}\n  architecture: {describe(subject.candidate)}"))
+    console.print(Text("\n" + table(view.graph(subject), view.shape, depth)))

@@ -1,1 +1,0 @@
-"""Where evaluations run: in this process, on this machine's cores, or on a cluster."""

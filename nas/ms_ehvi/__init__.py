@@ -1,1 +1,0 @@
-"""The sampler that knows what candidates cost."""

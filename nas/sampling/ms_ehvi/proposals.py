@@ -1,0 +1,95 @@
+"""Candidates that a sampler considers: drawn from the space or mutated, with exact cost, features.
+
+What is drawn depends on the given random generator alone; features and costs are kept by key.
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from nas.objectives import Known, known_losses, known_of
+from nas.sampling.features import features
+from nas.settings import Settings
+from search_space.architecture import Candidate
+from search_space.cost import cost
+from search_space.limits import over
+from studies.pareto import Floats
+
+CHANGES = 3
+"""Params of its parent that a mutation changes, at most."""
+
+
+MOST_KEPT = 20_000
+"""Candidates whose features are kept, at about 1.5 KB each."""
+
+
+class Proposal(NamedTuple):
+    """A candidate that may be proposed: its params, its known losses, and its features."""
+
+    params: dict[str, Any]
+    key: str
+    known: Known
+    losses: tuple[float, ...]
+    row: Floats
+
+
+class Proposals:
+    """Makes proposals of the space, resolution and objectives of a study's settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._limits = {n: v for n, v in settings.limits().items() if n != "latency"}
+        self._seen: dict[str, tuple[Known, tuple[float, ...], Floats]] = {}
+
+    def drawn(self, rng: random.Random) -> Proposal:
+        """A random candidate of the space."""
+        return self._completed({}, rng)
+
+    def mutated(self, parent: Mapping[str, Any], rng: random.Random) -> Proposal:
+        """A candidate with a parent's params but for a few, which are drawn again.
+
+        Params that don't apply any more are dropped, those that now do are drawn at random.
+        """
+        kept = dict(parent)
+        changes = min(len(kept), 1 + rng.randrange(CHANGES))
+        for name in rng.sample(sorted(kept), changes):
+            del kept[name]
+        return self._completed(kept, rng)
+
+    def allowed(self, one: Proposal) -> bool:
+        """Whether it is within the study's limits, as far as they are known before training."""
+        return all(excess <= 0 for excess in over(one.known, self._limits).values())
+
+    def row(self, candidate: Candidate) -> Floats:
+        """A candidate's features, [D]."""
+        return self._described(candidate)[2]
+
+    def _completed(self, fixed: Mapping[str, Any], rng: random.Random) -> Proposal:
+        params: dict[str, Any] = {}
+
+        def choose(name: str, options: Sequence[Any]) -> Any:
+            given = fixed.get(name)
+            params[name] = given if name in fixed and given in options else rng.choice(options)
+            return params[name]
+
+        candidate = self.settings.space.sample(choose, self.settings.resolution)
+        return Proposal(params, candidate.key, *self._described(candidate))
+
+    def _described(self, candidate: Candidate) -> tuple[Known, tuple[float, ...], Floats]:
+        key, settings = candidate.key, self.settings
+        if key not in self._seen:
+            if len(self._seen) > MOST_KEPT:
+                self._seen.clear()
+            total = cost(
+                candidate.architecture, settings.resolution, settings.channels, settings.classes
+            )
+            known = known_of(total)
+            losses = known_losses(
+                [name for name in settings.objectives if name != "latency"], known
+            )
+            self._seen[key] = (
+                known,
+                losses,
+                features([candidate], settings.image, settings.classes)[0],
+            )
+        return self._seen[key]

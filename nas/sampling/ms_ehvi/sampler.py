@@ -1,0 +1,245 @@
+"""The sampler ms-ehvi: the candidate of most expected hypervolume improvement at its exact cost.
+
+Candidates are drawn from the space and mutated, from the front first and then from those of most
+improvement. Each has its exact cost; accuracy alone is uncertain, so the expectation is in closed
+form. A proposal is a pure function of the seed, the trial's number, and the study's history, which
+has what it knew of earlier studies when it began.
+
+.. [Izquierdo2021] S. Izquierdo et al., Bag of Baselines for Multi-objective Joint Neural
+   Architecture Search and Hyperparameter Optimization, AutoML workshop, ICML 2021.
+"""
+
+import random
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from optuna import Study
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial
+
+from nas.objectives import OBJECTIVES
+from nas.rungs.forecast import forecast
+from nas.rungs.history import History
+from nas.sampling.features import log_seconds
+from nas.sampling.ms_ehvi.improvement import expected_improvement
+from nas.sampling.ms_ehvi.proposals import Proposal, Proposals
+from nas.sampling.ms_ehvi.surrogate import Scale, Surrogate, errors_at_the_end
+from nas.seeds import derive
+from nas.settings import Settings
+from search_space.architecture import Candidate
+from search_space.catalog import candidate as catalog_candidate
+from studies.pareto import Floats, front_mask, reference_point
+
+STARTUP_TRIALS = 12
+"""Trials before the surrogate has enough to learn from; fewer where it is known before."""
+
+CHEAPEST_OF = 4
+"""Each of these is the one that trains fastest among so many."""
+
+POOL = 400
+"""Random candidates that every proposal considers, besides fresh ones and mutations."""
+
+FRESH, MUTATIONS = 10, 40
+ROUNDS, PARENTS = 2, 8
+"""How often the best proposals so far are mutated, and how many of them."""
+
+Valued = Callable[[Sequence[Proposal]], Floats]
+"""What proposals are worth, [N]."""
+
+
+class MsEhvi(BaseSampler):
+    """See the module. ``settings`` are the study's; latency can't be among its objectives.
+
+    ``history`` is the study's own, which the driver's loop adds to as it learns; ``per_second``
+    divides what is expected by the predicted seconds of training.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        seed: int,
+        history: History,
+        per_second: bool = False,
+    ) -> None:
+        if "latency" in settings.objectives:
+            raise ValueError(
+                "sampler is 'ms-ehvi' and latency is an objective; every candidate that it "
+                "considers would have to be timed: choose another --sampler"
+            )
+        self.settings, self.seed, self.history = settings, seed, history
+        self.per_second = per_second
+        self._proposals = Proposals(settings)
+        self.startup = startup_trials(History(history.rungs, earlier=history.earlier))
+        self._rows: dict[str, Floats] = {}
+        self._given = {one.key: one for one in map(catalog_candidate, settings.start_from)}
+        self._pool: list[Proposal] = []
+        self._plan: tuple[int, dict[str, Any]] = (-1, {})
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        return {}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        return {}
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """The proposed candidate's value of a parameter, or a random one where it has none."""
+        assert isinstance(param_distribution, CategoricalDistribution)
+        if self._plan[0] != trial.number:
+            self._plan = trial.number, self.propose(trial.number)
+        if param_name in self._plan[1]:
+            return self._plan[1][param_name]
+        chance = random.Random(derive(self.seed, trial.number, param_name))
+        return chance.choice(param_distribution.choices)
+
+    def propose(self, number: int) -> dict[str, Any]:
+        """Params of the candidate that trial ``number`` should have; none for a random one."""
+        rng = random.Random(derive(self.seed, number, "options"))
+        history = self.history
+        trained = "accuracy" in self.settings.objectives
+        if trained and (number < self.startup or len(errors_at_the_end(history)) < 2):
+            few = self._new(self._proposals.drawn(rng) for _ in range(CHEAPEST_OF))
+            return min(few, key=lambda one: log_seconds(one.row)).params if few else {}
+        return self._best(rng, self._value(number) if trained else self._certain_value())
+
+    def _value(self, number: int) -> Valued:
+        """Expected improvement, accuracy being what the surrogate says of it."""
+        scale = Scale.of(np.array([one.row for one in self._pooled()]))
+        self._describe()
+        surrogate = Surrogate(self.history, self._rows, scale)
+        front = np.vstack([self._front(), self._expected(number, surrogate)])
+        reference = self._reference()
+
+        def value(proposals: Sequence[Proposal]) -> Floats:
+            inputs = np.array([one.row for one in proposals])
+            mean, std = surrogate.predict(inputs)
+            costs = np.array([one.losses for one in proposals]).reshape(len(proposals), -1)
+            found = expected_improvement(-mean, std, costs, front, reference)
+            if self.per_second:
+                found = found / np.exp([log_seconds(one.row) for one in proposals])
+            return found
+
+        return value
+
+    def _certain_value(self) -> Valued:
+        """Improvement where every objective is known before training."""
+        front, reference = self._front(), self._reference()
+
+        def value(proposals: Sequence[Proposal]) -> Floats:
+            costs = np.array([one.losses for one in proposals])
+            certain = np.zeros(len(proposals))
+            return expected_improvement(costs[:, 0], certain, costs[:, 1:], front, reference)
+
+        return value
+
+    def _best(self, rng: random.Random, value: Valued) -> dict[str, Any]:
+        """Params of the most valuable proposal that is found; none if all have been trials."""
+        drawn = [self._proposals.drawn(rng) for _ in range(FRESH)]
+        found = self._new([*self._pooled(), *drawn, *self._mutations(self._parents(), rng)])
+        if not found:
+            return {}
+        values = value(found)
+        for _ in range(ROUNDS):
+            best = np.argsort(-values, kind="stable")[:PARENTS]
+            there = {one.key for one in found}
+            parents = [found[place].params for place in best]
+            better = self._new(self._mutations(parents, rng), there)
+            if better:
+                found += better
+                values = np.concatenate([values, value(better)])
+        return found[int(np.argmax(values))].params
+
+    def _pooled(self) -> list[Proposal]:
+        """Random candidates of the space, the same for every trial."""
+        if not self._pool:
+            rng = random.Random(derive(self.seed, "pool"))
+            self._pool = [self._proposals.drawn(rng) for _ in range(POOL)]
+        return self._pool
+
+    def _mutations(
+        self, parents: Sequence[Mapping[str, Any]], rng: random.Random
+    ) -> list[Proposal]:
+        return [
+            self._proposals.mutated(rng.choice(parents), rng)
+            for _ in range(MUTATIONS if parents else 0)
+        ]
+
+    def _new(self, drawn: Iterable[Proposal], there: Container[str] = ()) -> list[Proposal]:
+        """Those within the limits that no trial has had and that aren't ``there``, each once."""
+        seen = self.history.known
+        unique = {one.key: one for one in drawn if one.key not in seen and one.key not in there}
+        return [one for one in unique.values() if self._proposals.allowed(one)]
+
+    def _describe(self) -> None:
+        """Make the features of every candidate that the history knows of."""
+        for key, data in self.history.candidates.items():
+            if key not in self._rows:
+                self._rows[key] = self._proposals.row(Candidate.from_json(data))
+        for key in self.history.known:
+            if key not in self._rows:
+                self._rows[key] = self._proposals.row(self._candidate(key))
+
+    def _candidate(self, key: str) -> Candidate:
+        if key in self._given:
+            return self._given[key]
+        params = self.history.params[key]
+        return self.settings.space.sample(lambda name, _: params[name], self.settings.resolution)
+
+    def _front(self) -> Floats:
+        """Losses of what is complete, the uncertain one first."""
+        history, width = self.history, len(self.settings.objectives)
+        if "accuracy" not in self.settings.objectives:
+            return np.array(sorted(history.known.values())).reshape(-1, width)
+        _, accuracies, known = history.attained(history.rungs - 1)
+        return np.column_stack([-accuracies, known]) if len(accuracies) else np.empty((0, width))
+
+    def _expected(self, number: int, surrogate: Surrogate) -> Floats:
+        """What trials that still run are expected to reach, as if it were there already."""
+        history = self.history
+        keys = [key for other, key in sorted(history.pending.items()) if other != number]
+        if not keys:
+            return np.empty((0, len(self.settings.objectives)))
+        mean, _ = surrogate.predict(np.array([self._rows[key] for key in keys]))
+        return np.column_stack([-mean, np.array([history.known[key] for key in keys])])
+
+    def _reference(self) -> Floats:
+        """The study's reference point, the uncertain loss first."""
+        names = sorted(self.settings.objectives, key=lambda name: OBJECTIVES[name].known)
+        return reference_point([OBJECTIVES[name].axis for name in names])
+
+    def _parents(self) -> list[Mapping[str, Any]]:
+        """Params of the study's front, by its complete trials."""
+        history = self.history
+        complete = [one for _, one in sorted(history.completed.items()) if one.params]
+        if not complete:
+            return []
+        last = history.accuracies[-1]
+        losses = np.array(
+            [
+                (-last[key], *history.known[key]) if key in last else history.known[key]
+                for key, _ in complete
+            ]
+        )
+        return [complete[index].params for index in np.flatnonzero(front_mask(losses))]
+
+
+def startup_trials(begun: History) -> int:
+    """Cheap random trials of a study that has begun so: none where enough candidates are known.
+
+    Known are those with an accuracy at the last rung, measured or forecast.
+    """
+    last = begun.rungs - 1
+    telling = [rung for rung in range(begun.rungs) if rung == last or forecast(begun, rung)]
+    known = {key for rung in telling for key in begun.learned(rung)}
+    return max(0, STARTUP_TRIALS - len(known))

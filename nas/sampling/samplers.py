@@ -1,0 +1,278 @@
+"""SAMPLERS: who proposes the next candidate. Every one draws from (study seed, trial number) alone.
+
+A seeded Optuna sampler that is made anew on resume repeats its first suggestions; here each trial
+has an inner sampler of its own, so that a study continued is the study that was never stopped.
+"""
+
+import contextlib
+import importlib
+import inspect
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from nas.seeds import derive
+from search_space.checks import check_choice
+from studies.wording import counted
+
+if TYPE_CHECKING:
+    from optuna.samplers import BaseSampler
+
+    from nas.rungs.history import History
+    from nas.settings import Settings
+
+STARTUP_TRIALS = 20
+"""Random trials before a model-based sampler has enough to learn from."""
+
+
+class Sampler(NamedTuple):
+    """A sampler's words for the help text, and how to make it.
+
+    ``make`` takes a seed, the study's settings, and its history: what its own trials and those of
+    earlier studies told, which the driver's loop adds to as it learns. A ``pure`` one proposes by
+    these, the trial's number and the study's trials alone. A ``kept`` one may
+    remember what it likes, so a run has one for all its trials; what it proposes after an
+    interruption is then its own business.
+    """
+
+    words: str
+    make: "Callable[[int, Settings, History], BaseSampler]"
+    pure: bool = False
+    kept: bool = False
+
+
+def _random(seed: int, _settings: "Settings", _history: "History") -> "BaseSampler":
+    from nas.sampling.uniform import Uniform
+
+    return Uniform(seed)
+
+
+def _tpe(seed: int, _settings: "Settings", _history: "History") -> "BaseSampler":
+    from optuna.samplers import TPESampler
+
+    return TPESampler(
+        n_startup_trials=STARTUP_TRIALS,
+        multivariate=True,
+        group=True,
+        # It rereads all trials from the database for every group of parameters.
+        constant_liar=False,
+        seed=seed,
+    )
+
+
+def _nsga2(seed: int, _settings: "Settings", _history: "History") -> "BaseSampler":
+    from optuna.samplers import NSGAIISampler
+
+    return NSGAIISampler(population_size=STARTUP_TRIALS, seed=seed)
+
+
+def _nsga3(seed: int, _settings: "Settings", _history: "History") -> "BaseSampler":
+    from optuna.samplers import NSGAIIISampler
+
+    return NSGAIIISampler(population_size=STARTUP_TRIALS, seed=seed)
+
+
+def _gp(seed: int, _settings: "Settings", _history: "History") -> "BaseSampler":
+    from optuna.samplers import GPSampler
+
+    return GPSampler(
+        n_startup_trials=STARTUP_TRIALS,
+        deterministic_objective=False,
+        seed=seed,
+    )
+
+
+def _ms_ehvi_per_second(seed: int, settings: "Settings", history: "History") -> "BaseSampler":
+    from nas.sampling.ms_ehvi.sampler import MsEhvi
+
+    return MsEhvi(settings, seed, history, per_second=True)
+
+
+def _ms_ehvi(seed: int, settings: "Settings", history: "History") -> "BaseSampler":
+    from nas.sampling.ms_ehvi.sampler import MsEhvi
+
+    return MsEhvi(settings, seed, history)
+
+
+SAMPLERS: dict[str, Sampler] = {
+    "random": Sampler("uniform over each dimension's choices", _random, pure=True),
+    "tpe": Sampler("tree-structured Parzen estimator, multivariate and grouped", _tpe),
+    "nsga2": Sampler("genetic, crowding distance", _nsga2),
+    "nsga3": Sampler("genetic, reference points", _nsga3),
+    "gp": Sampler("Gaussian process, hypervolume improvement; slow from 100 trials on", _gp),
+    "ms-ehvi": Sampler(
+        "expected hypervolume improvement at the exact cost, surrogate for accuracy",
+        _ms_ehvi,
+        pure=True,
+    ),
+    "ms-ehvi-per-second": Sampler(
+        "the same, for every predicted second of training", _ms_ehvi_per_second, pure=True
+    ),
+}
+"""Name to sampler."""
+
+
+def check_sampler(name: str, objectives: int) -> None:
+    """ValueError unless that is a name of SAMPLERS, or the dotted path of an Optuna sampler.
+
+    One that is imported is asked for a trial of so many objectives: some can't do several.
+    """
+    if "." not in name:
+        check_choice("sampler", name, SAMPLERS)
+        return
+    import optuna
+
+    found = _imported(name)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        study = optuna.create_study(directions=["minimize"] * objectives, sampler=_made(found, 0))
+        study.ask().suggest_categorical("probe", (0, 1))
+    except Exception as error:  # it is someone else's code
+        raise ValueError(
+            f"sampler {name!r} can't propose for {counted(objectives, 'objective')}: "
+            f"{type(error).__name__}: {error}; {_way_out()}"
+        ) from None
+
+
+def sampler_of(name: str) -> Sampler:
+    """The sampler of that name or dotted path; ValueError where there is none."""
+    if "." not in name:
+        return SAMPLERS[name]
+    found = _imported(name)
+
+    def make(seed: int, _settings: "Settings", _history: "History") -> "BaseSampler":
+        return _made(found, seed)
+
+    return Sampler("imported", make, kept=True)
+
+
+def _made(found: "Callable[..., BaseSampler]", seed: int) -> "BaseSampler":
+    """A sampler of a class, with the seed if it takes one."""
+    takes_seed = "seed" in inspect.signature(found).parameters
+    with _experimental():
+        return found(seed=seed) if takes_seed else found()
+
+
+@contextlib.contextmanager
+def _experimental() -> Iterator[None]:
+    """Without Optuna's warnings that a sampler, or an option of one, is experimental."""
+    from optuna.exceptions import ExperimentalWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        yield
+
+
+def _imported(path: str) -> "Callable[..., BaseSampler]":
+    """The class at a dotted path, from the working directory too, as Python itself would."""
+    from optuna.samplers import BaseSampler
+
+    module, _, name = path.rpartition(".")
+    if "" not in sys.path:
+        sys.path.append("")
+    try:
+        if not all(part.isidentifier() for part in path.split(".")):
+            raise ValueError("it is no dotted path")
+        found = getattr(importlib.import_module(module), name)
+    except Exception as error:  # importing runs someone else's code
+        raise ValueError(
+            f"sampler {path!r} can't be imported: {type(error).__name__}: {error}; {_way_out()}"
+        ) from None
+    if not (isinstance(found, type) and issubclass(found, BaseSampler)):
+        raise ValueError(
+            f"sampler {path!r} is not a subclass of Optuna's BaseSampler; {_way_out()}"
+        )
+    required = [
+        parameter.name
+        for parameter in inspect.signature(found).parameters.values()
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]
+    if inspect.isabstract(found) or set(required) - {"seed"}:
+        lacks = ", ".join(required) or "what its base class leaves to it"
+        raise ValueError(f"sampler {path!r} can't be made without {lacks}; {_way_out()}")
+    return found
+
+
+def _way_out() -> str:
+    return f"give the dotted path of an Optuna sampler, or one of: {', '.join(SAMPLERS)}"
+
+
+class _Proposed:
+    """A study without its first ``given`` trials, which no sampler proposed.
+
+    They have no parameters, and some samplers learn only what all trials have in common.
+    """
+
+    def __init__(self, study: Any, given: int) -> None:
+        self._study, self._given = study, given
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._study, name)
+
+    def _get_trials(self, *args: Any, **kwargs: Any) -> list[Any]:
+        trials = self._study._get_trials(*args, **kwargs)
+        return [trial for trial in trials if trial.number >= self._given]
+
+    get_trials = _get_trials
+
+    @property
+    def trials(self) -> list[Any]:
+        return self._get_trials()
+
+
+def seeded(settings: "Settings", history: "History") -> "BaseSampler":
+    """A study's sampler as a pure function of the seed, the trial's number and the study.
+
+    ``history`` is what the study knows, which only ms-ehvi learns from. Trials that begin from the
+    catalog are not its own; Optuna's samplers learn nothing from them.
+    """
+    from optuna.samplers import BaseGASampler, BaseSampler
+
+    sampler, given = sampler_of(settings.sampler), len(settings.start_from)
+    if sampler.pure:
+        return sampler.make(settings.seed, settings, history)
+
+    def fresh(*parts: int | str) -> BaseSampler:
+        with _experimental():  # multivariate and group have been that since Optuna 2
+            return sampler.make(derive(settings.seed, *parts), settings, history)
+
+    def proposed(study: Any) -> Any:
+        return _Proposed(study, given) if given else study
+
+    class Seeded(BaseSampler):
+        """Hands every trial to a sampler of its own, unless one is kept for all."""
+
+        def __init__(self) -> None:
+            self._inner: dict[int, BaseSampler] = {}
+
+        def _of(self, trial: Any) -> BaseSampler:
+            place = -1 if sampler.kept else trial.number
+            if place not in self._inner:
+                self._inner[place] = fresh(trial.number)
+            return self._inner[place]
+
+        def before_trial(self, study: Any, trial: Any) -> None:
+            self._of(trial).before_trial(proposed(study), trial)
+
+        def infer_relative_search_space(self, study: Any, trial: Any) -> Any:
+            return self._of(trial).infer_relative_search_space(proposed(study), trial)
+
+        def sample_relative(self, study: Any, trial: Any, search_space: Any) -> Any:
+            study = proposed(study)
+            if isinstance(self._of(trial), BaseGASampler) and not sampler.kept:
+                # The first trial of a generation picks its parents and stores them. Stored ones
+                # come in another order and cost no draws: so let a spare sampler do the picking.
+                fresh(trial.number).sample_relative(study, trial, search_space)
+            return self._of(trial).sample_relative(study, trial, search_space)
+
+        def sample_independent(self, study: Any, trial: Any, name: str, dist: Any) -> Any:
+            inner = self._of(trial) if sampler.kept else fresh(trial.number, name)
+            return inner.sample_independent(proposed(study), trial, name, dist)
+
+        def after_trial(self, study: Any, trial: Any, state: Any, values: Any) -> None:
+            self._of(trial).after_trial(proposed(study), trial, state, values)
+            self._inner.pop(trial.number, None)
+
+    return Seeded()

@@ -1,0 +1,309 @@
+"""The surrogate benchmark: evaluations answered from a table of real ones, at simulated seconds.
+
+A candidate of the table has the accuracy that was measured, the mean over its seeds. Any other has
+the one that a model of the table predicts, plus a deviation of its own, as large as the model's
+out-of-fold errors and as alike from budget to budget; so short runs rank candidates as well, and as
+badly, as they do in truth. Every evaluation adds the noise that runs of other seeds showed
+([Zela2022]_ has the idea).
+
+.. [Zela2022] A. Zela et al., Surrogate NAS Benchmarks: Going Beyond the Limited Search Spaces of
+   Tabular NAS Benchmarks, ICLR 2022.
+"""
+
+import json
+import math
+import platform
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.stats import kendalltau
+from sklearn.ensemble import GradientBoostingRegressor
+from sklearn.linear_model import RidgeCV
+from sklearn.metrics import r2_score
+from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+from nas.rungs.forecast import log_error
+from nas.sampling.features import GRAPH, features
+from nas.seeds import derive
+from nas.settings import CLASSES, Recipe, Request, Settings
+from nas.short_run.evaluation import versions
+from search_space.architecture import Candidate
+from search_space.graph import Shape
+from studies.evaluation import Evaluation
+from studies.pareto import Floats
+from studies.table import REPLAYED, Outcome, Run, Setting, Table, TableError, digest, read_table
+from studies.wording import counted
+
+LEAST_CANDIDATES = 30
+"""Candidates with an evaluation at a budget before a model of it is worth anything."""
+
+FOLDS = 5
+CHANCE = 0.1
+"""Accuracy below which no prediction goes."""
+
+
+class Quality(NamedTuple):
+    """How well the model predicts candidates that it has not seen: Kendall's tau and R2 (of the
+    logarithm of the error), over ``candidates``.
+
+    ``noise`` is a seed's, as a share of the error; None where no candidate has two seeds.
+    """
+
+    candidates: int
+    tau: float
+    r2: float
+    noise: float | None
+
+    def words(self) -> str:
+        """For people."""
+        noise = "unknown" if self.noise is None else f"{self.noise:.1%} of the error"
+        return (
+            f"{self.candidates} candidates, out-of-fold tau {self.tau:.2f}, R2 {self.r2:.2f}, "
+            f"noise {noise}"
+        )
+
+
+class Replay:
+    """Answers requests at the budgets for which a table has enough candidates.
+
+    ``candidates`` are JSON by key; ``outcomes`` are of one setting. ``quality`` has an entry for
+    each budget. What is answered depends on the table alone, whatever a study asks for. TableError
+    where the table can't answer at one of ``wanted``.
+    """
+
+    def __init__(
+        self,
+        candidates: Mapping[str, Any],
+        outcomes: Mapping[Run, Outcome],
+        image: Shape,
+        wanted: Sequence[int],
+    ) -> None:
+        self._image = image
+        self._rows: dict[str, Floats] = {}
+        self._known: dict[int, dict[str, float]] = {}
+        self._models: dict[int, GradientBoostingRegressor] = {}
+        self._clocks: dict[int, Pipeline] = {}
+        self.quality: dict[int, Quality] = {}
+        for key in sorted({run.key for run in outcomes}):
+            self._rows[key] = self._row(_candidate(key, candidates[key]))
+        residuals: dict[int, dict[str, float]] = {}
+        shares: dict[int, float] = {}
+        with threadpool_limits(1):  # bits may depend on it
+            for budget in sorted({run.budget for run in outcomes}):
+                errors, times = _by_candidate(outcomes, budget)
+                if min(len(errors), len(times)) >= LEAST_CANDIDATES:
+                    residuals[budget] = self._fit(budget, errors, times)
+                    shares[budget] = float(np.mean([1 / len(found) for found in errors.values()]))
+                elif budget in wanted:
+                    raise _too_few(outcomes, budget, len(errors), len(times))
+            for budget in wanted:
+                if budget not in residuals:
+                    raise _too_few(outcomes, budget, 0, 0)
+            self._spread = self._deviations(residuals, shares)
+
+    def __call__(self, request: Request) -> Evaluation:
+        """The evaluation that would have been made, with the noise of its seed."""
+        key, budget = request.candidate.key, request.budget
+        chance = np.random.default_rng(derive(request.seed, "replay", key, budget))
+        error = np.log(1 - self.truth(request.candidate, budget))
+        error += (self.quality[budget].noise or 0.0) * chance.standard_normal()
+        accuracy = float(np.clip(1 - np.exp(error), CHANCE, 0.9999))
+        seconds = self.seconds(request.candidate, budget)
+        speed = budget / seconds
+        return Evaluation(accuracy, None, (), seconds, speed, platform.node(), versions())
+
+    def truth(self, candidate: Candidate, budget: int) -> float:
+        """Accuracy (0..1) without the noise of a seed."""
+        key = candidate.key
+        if key in self._known[budget]:
+            return 1 - float(np.exp(self._known[budget][key]))
+        row = self._row(candidate).reshape(1, -1)
+        error = float(self._models[budget].predict(row)[0]) + self._deviation(key, budget)
+        return float(np.clip(1 - np.exp(error), CHANCE, 0.9999))
+
+    def seconds(self, candidate: Candidate, budget: int) -> float:
+        """Seconds of one evaluation on one worker, predicted from its cost."""
+        row = self._row(candidate)[:GRAPH].reshape(1, -1)
+        return float(np.exp(self._clocks[budget].predict(row)[0]))
+
+    def _row(self, candidate: Candidate) -> Floats:
+        row: Floats = features([candidate], self._image, CLASSES)[0]
+        return row
+
+    def _fit(
+        self,
+        budget: int,
+        errors: Mapping[str, Sequence[float]],
+        times: Mapping[str, Sequence[float]],
+    ) -> dict[str, float]:
+        """Models of accuracy and of seconds at a budget; the first one's out-of-fold errors."""
+        known = self._known[budget] = {key: fmean(errors[key]) for key in sorted(errors)}
+        rows = np.array([self._rows[key] for key in known])
+        labels = np.array(list(known.values()))
+        folds = KFold(FOLDS, shuffle=True, random_state=0)
+        predicted = cross_val_predict(model(), rows, labels, cv=folds)
+        self._models[budget] = model().fit(rows, labels)
+        costs = np.array([self._rows[key][:GRAPH] for key in sorted(times)])
+        logs = [fmean(times[key]) for key in sorted(times)]
+        self._clocks[budget] = make_pipeline(StandardScaler(), RidgeCV()).fit(costs, logs)
+        spread = [np.var(values, ddof=1) for values in errors.values() if len(values) > 1]
+        self.quality[budget] = Quality(
+            len(known),
+            float(kendalltau(predicted, labels)[0]),
+            float(r2_score(labels, predicted)),
+            float(np.sqrt(np.mean(spread))) if spread else None,
+        )
+        return dict(zip(known, labels - predicted, strict=True))
+
+    def _deviations(
+        self, residuals: Mapping[int, Mapping[str, float]], shares: Mapping[int, float]
+    ) -> Floats:
+        """A matrix that turns independent normal numbers into a candidate's deviations.
+
+        Its square is the covariance of the out-of-fold errors from budget to budget, less what
+        the noise of seeds explains: of a mean over n seeds, 1/n of it, on average ``shares``.
+        """
+        both = sorted(set.intersection(*(set(found) for found in residuals.values())))
+        if len(both) < LEAST_CANDIDATES:
+            raise TableError(
+                f"the table has {counted(len(both), 'candidate')} that were measured at all of "
+                f"{', '.join(f'{budget:,}' for budget in residuals)} images, and "
+                f"{LEAST_CANDIDATES} are needed; record more of them"
+            )
+        table = np.array([[found[key] for key in both] for found in residuals.values()])
+        noise = [(self.quality[b].noise or 0.0) ** 2 * shares[b] for b in residuals]
+        values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(table)) - np.diag(noise))
+        # The symmetric root, since the signs of eigenvectors are the library's choice.
+        root: Floats = vectors * np.sqrt(np.maximum(values, 0.0)) @ vectors.T
+        return root
+
+    def _deviation(self, key: str, budget: int) -> float:
+        chance = np.random.default_rng(derive("deviation", key))
+        deviations = self._spread @ chance.standard_normal(len(self._models))
+        return float(deviations[list(self._models).index(budget)])
+
+
+def _candidate(key: str, data: Mapping[str, Any]) -> Candidate:
+    """A table's candidate; TableError if it isn't one, or another than its key says."""
+    try:
+        found = Candidate.from_json(data)
+    except ValueError as error:
+        raise TableError(f"the table's candidate {key} is none: {error}") from None
+    if found.key != key:
+        raise TableError(f"the table's candidate {key} has the key {found.key}; export it again")
+    return found
+
+
+def _by_candidate(
+    outcomes: Mapping[Run, Outcome], budget: int
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Logarithms of errors, and of seconds where they are known, of all seeds at a budget."""
+    errors: dict[str, list[float]] = {}
+    times: dict[str, list[float]] = {}
+    for run, outcome in sorted(outcomes.items()):
+        if run.budget == budget and outcome.accuracy is not None:
+            errors.setdefault(run.key, []).append(log_error(outcome.accuracy))
+            if outcome.seconds is not None:
+                times.setdefault(run.key, []).append(math.log(outcome.seconds))
+    return errors, times
+
+
+def _too_few(outcomes: Iterable[Run], budget: int, count: int, timed: int) -> TableError:
+    return TableError(
+        f"the table has {counted(count, 'candidate')} at a budget of {budget:,} images, {timed} of "
+        f"them timed, and {LEAST_CANDIDATES} timed ones are needed; it has: "
+        f"{'; '.join(_offers(outcomes))}"
+    )
+
+
+def model() -> GradientBoostingRegressor:
+    """What predicts the logarithm of the error from features; not what the sampler uses."""
+    return GradientBoostingRegressor(
+        n_estimators=300,
+        learning_rate=0.05,
+        max_depth=3,
+        subsample=0.5,
+        max_features=0.3,
+        random_state=0,
+    )
+
+
+def open_replay(
+    path: Path, settings: Settings, precision: str, study: str = ""
+) -> tuple[Replay, Settings]:
+    """A replay of the table in a file, and the settings of a study of that name on it.
+
+    They get the table's recipe, and as their data a digest of what is replayed and of the study's
+    name: no simulated evaluation is ever taken for a real one, or for another study's, which would
+    have it for nothing. ``precision`` may be auto. TableError where the table is of another space,
+    or lacks what the settings ask for.
+    """
+    table = read_table(path)
+    here, there = settings.space.to_json(), dict(table.space)
+    for name in sorted(here.keys() | there.keys()):
+        if here.get(name) != there.get(name):
+            raise TableError(
+                f"{path} is of another space: {name} is {there.get(name)} there, "
+                f"{here.get(name)} in this study; give the table's space with --space"
+            )
+    setting, recipe = _setting(table, settings, precision, path)
+    outcomes = {run: found for run, found in table.outcomes.items() if run.setting == setting}
+    replay = Replay(table.candidates, outcomes, settings.image, settings.budgets)
+    used = {run: found for run, found in outcomes.items() if run.budget in replay.quality}
+    data = f"{REPLAYED}{digest(used, study)}"
+    return replay, replace(settings, recipe=recipe, data=data)
+
+
+def _setting(
+    table: Table, settings: Settings, precision: str, path: Path
+) -> tuple[Setting, Recipe]:
+    """What is replayed: the default recipe where the table has it, else the most measured one."""
+    fits: Counter[Setting] = Counter()
+    recipes: dict[Setting, Recipe] = {}
+    for run in table.outcomes:
+        setting = run.setting
+        if setting not in recipes:
+            try:
+                recipes[setting] = Recipe(**json.loads(setting.recipe))
+            except (TypeError, ValueError):
+                raise TableError(
+                    f"{path} has a recipe that this version doesn't know; export it again"
+                ) from None
+        shape = setting.channels, setting.resolution, setting.resolution
+        if shape == settings.image and precision in ("auto", recipes[setting].precision):
+            fits[setting] += run.budget in settings.budgets
+    if not fits:
+        raise TableError(
+            f"{path} has no evaluation at resolution {settings.resolution}, "
+            f"{counted(settings.channels, 'channel')} and precision {precision}; "
+            f"it has: {'; '.join(_offers(table.outcomes))}"
+        )
+
+    def rank(setting: Setting) -> tuple[bool, int]:
+        recipe = recipes[setting]
+        return recipe == Recipe(precision=recipe.precision), fits[setting]
+
+    chosen = max(sorted(fits), key=rank)
+    return chosen, recipes[chosen]
+
+
+def _offers(outcomes: Iterable[Run]) -> list[str]:
+    """What there is, in words: candidates by budget, resolution, channels and precision."""
+    found: dict[tuple[int, int, int, str], set[str]] = {}
+    for run in outcomes:
+        precision = json.loads(run.setting.recipe).get("precision", Recipe.precision)
+        what = run.budget, run.setting.resolution, run.setting.channels, precision
+        found.setdefault(what, set()).add(run.key)
+    return [
+        f"{counted(len(keys), 'candidate')} at {budget:,} images, {resolution}x{resolution}, "
+        f"{counted(channels, 'channel')}, {precision}"
+        for (budget, resolution, channels, precision), keys in sorted(found.items())
+    ]

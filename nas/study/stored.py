@@ -1,0 +1,60 @@
+"""What a study was begun with, as its row says: read once, and compared with what is asked now."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from nas.settings import PLACE_OF_IMAGES, Settings, differences
+from nas.short_run.evaluation import versions
+from studies.store import Store, StoreError
+
+
+@dataclass(frozen=True)
+class StoredStudy:
+    """The settings and versions that a study was begun with.
+
+    ``cold``: an earlier version made it, which knew of no warm start.
+    """
+
+    name: str
+    settings: Settings
+    versions: Mapping[str, str]
+    cold: bool = False
+
+    def moved(self, settings: Settings) -> bool:
+        """Whether its images, the same ones, are elsewhere now than when it was begun."""
+        return self.settings.moved(settings) != self.settings
+
+
+def read_study(store: Store, name: str) -> StoredStudy | None:
+    """The study of that name, None where there is none; StoreError where another tool made it."""
+    if name not in store.study_names():
+        if store.exists() and store.has_foreign_study(name):
+            raise StoreError(
+                f"study {name!r} in {store.shown} was not made by this tool; give another --study"
+            )
+        return None
+    row = store.study(name)
+    settings = Settings.from_json(row["settings"])
+    return StoredStudy(name, settings, row["versions"], "warm_start" not in row["settings"])
+
+
+def check_same(stored: StoredStudy, settings: Settings) -> None:
+    """StoreError with what differs, where a study is about something else than is asked for."""
+    if stored.cold:  # then it goes on so, whatever is asked for now
+        settings = replace(settings, warm_start=False)
+    differing = differences(stored.settings.moved(settings).to_json(), settings.to_json())
+    now = {name: versions().get(name) for name in stored.versions}
+    differing += differences(dict(stored.versions), now, "version of ")
+    if differing:
+        raise StoreError(
+            f"study {stored.name!r} was made with other settings: {'; '.join(differing)}; "
+            "run with the study's settings, or give another --study"
+        )
+
+
+def remember_images(store: Store, stored: StoredStudy, settings: Settings) -> None:
+    """Keep where the images of a study are now, where they were moved since it was begun."""
+    if stored.moved(settings):
+        now = settings.to_json()
+        known = store.study(stored.name)["settings"]
+        store.update_settings(stored.name, known | {spec: now[spec] for spec in PLACE_OF_IMAGES})

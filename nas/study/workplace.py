@@ -1,0 +1,153 @@
+"""The workers of a run, chosen for its place: of this machine, of a cluster, or on a table."""
+
+import contextlib
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from nas.datasets import Found, find, load
+from nas.objectives import OBJECTIVES
+from nas.progress import clock
+from nas.settings import Settings
+from nas.study.place import Place
+from studies.wording import counted
+
+if TYPE_CHECKING:
+    from nas.workers.protocol import Workers
+    from nas.workers.remote import Address
+
+SIMULATED = 2
+"""Workers of a replay, whatever the machine has."""
+
+
+class Workplace(NamedTuple):
+    """The workers of a study, and the directory of their images.
+
+    ``check`` raises ValueError where they can't be had, before anything is written; ``words`` says
+    after a run how good a replay is, and how long it would have taken; ``found`` are lines on the
+    images.
+    """
+
+    directory: str
+    workers: "Callable[[], contextlib.AbstractContextManager[Workers]]"
+    words: Callable[[], str] | None = None
+    check: Callable[[], None] = lambda: None
+    found: tuple[str, ...] = ()
+
+
+def choose_workplace(
+    settings: Settings, place: Place, begun: Settings | None, trials: int, name: str
+) -> tuple[Settings, Workplace]:
+    """The settings with the data and the precision of this place, or of the table it replays.
+
+    ``begun`` are the settings of the study ``name`` where it is there.
+    """
+    if place.replay is not None:
+        return _replayed(settings, place.replay, name, place)
+    directory = ""
+    words: tuple[str, ...] = ()
+    if any(not OBJECTIVES[objective].known for objective in settings.objectives):
+        found = images_of(settings, place)
+        directory, words = found.directory, found.words
+        settings = replace(settings, data=found.digest, classes=len(found.classes))
+    precision = _precision(begun, place.precision)
+    settings = replace(settings, recipe=replace(settings.recipe, precision=precision))
+    if place.cluster is not None and settings.data:
+        return settings, _joined(settings, directory, place.cluster, place)._replace(found=words)
+    return settings, _local(settings, directory, place, trials)._replace(found=words)
+
+
+def images_of(settings: Settings, place: Place) -> Found:
+    """The images of the data set, looked for where they haven't been found already."""
+    if isinstance(place.images, Found):
+        return place.images
+    return find(settings.dataset, place.images, settings.pixel_range)
+
+
+def _local(settings: Settings, directory: str, place: Place, trials: int) -> Workplace:
+    from nas.short_run.evaluation import evaluate
+    from nas.workers.local import check_places, default_workers, open_workers
+    from nas.workers.spawning import check_can_spawn
+
+    if not settings.data:  # nothing is trained
+        return Workplace(directory, lambda: open_workers(0, evaluate))
+    share = place.gpus_per_trial
+    wanted = default_workers(share) if place.workers is None else place.workers
+    workers = min(wanted, trials)
+
+    def check() -> None:
+        check_places(workers, share)
+        if workers:
+            check_can_spawn()
+
+    return Workplace(
+        directory, lambda: open_workers(workers, evaluate, place.memory_limit), check=check
+    )
+
+
+def _joined(settings: Settings, directory: str, cluster: "Address", place: Place) -> Workplace:
+    from nas.workers.preparation import Package, package
+    from nas.workers.remote import join
+
+    said: set[str] = set()
+
+    @cache
+    def images() -> Package:
+        return package(
+            load(
+                settings.dataset,
+                directory,
+                settings.resolution,
+                settings.channels,
+                settings.pixel_range,
+            )
+        )
+
+    def say(words: str) -> None:
+        if words not in said:
+            said.add(words)
+            print(words, file=sys.stderr)
+
+    def workers() -> "contextlib.AbstractContextManager[Workers]":
+        return join(cluster, images, place.cluster_timeout, place.gpus_per_trial, say)
+
+    def check() -> None:
+        if cluster.insecure:
+            say(f"warning: whoever reaches {cluster.url} can read and change what goes there")
+        with workers():
+            pass
+
+    return Workplace(directory, workers, check=check)
+
+
+def _replayed(
+    settings: Settings, table: Path, name: str, place: Place
+) -> tuple[Settings, Workplace]:
+    from nas.short_run.replay import open_replay
+    from nas.workers.simulated import Simulated
+
+    replay, settings = open_replay(table, settings, place.precision, name)
+    workers = Simulated(SIMULATED if place.workers is None else place.workers, replay)
+    words = [f"{b:,} images: {replay.quality[b].words()}" for b in settings.budgets]
+    return settings, Workplace(
+        "",
+        lambda: contextlib.nullcontext(workers),
+        lambda: (
+            f"replay of {table}: {'; '.join(words)}; {clock(workers.clock)} simulated on "
+            f"{counted(workers.slots, 'worker')}"
+        ),
+    )
+
+
+def _precision(begun: Settings | None, asked: str) -> str:
+    """The precision asked for; for ``auto`` that of the study, or the best of this machine."""
+    if asked != "auto":
+        return asked
+    if begun is not None:
+        return begun.recipe.precision
+    from nas.short_run.precision import best_precision
+
+    return best_precision()

@@ -1,0 +1,151 @@
+"""Who goes on: the bound's calibration, exact costs, ranks by non-dominated sorting."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nas.rungs.forecast import LEAST_PAIRS
+from nas.rungs.history import History
+from nas.rungs.names import PROMOTIONS
+from nas.rungs.promotion import RISK, crowding, ranking, upper_bound
+from studies.pareto import front_mask
+
+
+def history_of(
+    rng: np.random.Generator, count: int, noise: float, rungs: int = 2
+) -> tuple[History, list[float]]:
+    """Candidates at both rungs, errors related by a power law with noise; the true bounds' law."""
+    history = History(rungs)
+    gains = []
+    for index in range(count):
+        low = rng.uniform(0.15, 0.5)
+        high = 0.6 * low**0.8 * np.exp(noise * rng.normal())
+        history.add(f"{index:04}", (rng.uniform(4, 6), rng.uniform(6, 8)), 0, 1 - low)
+        history.add(f"{index:04}", history.known[f"{index:04}"], rungs - 1, 1 - high)
+        gains.append(high)
+    return history, gains
+
+
+def test_the_bound_is_exceeded_as_often_as_it_says() -> None:
+    exceeded = total = 0
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        history, _ = history_of(rng, int(rng.integers(LEAST_PAIRS, 30)), 0.1)
+        for _ in range(10):
+            low = rng.uniform(0.15, 0.5)
+            high = 0.6 * low**0.8 * np.exp(0.1 * rng.normal())
+            exceeded += 1 - high > upper_bound(history, 0, 1 - low)
+            total += 1
+    assert abs(exceeded / total - RISK) < 0.005
+
+
+def test_too_few_pairs_say_nothing() -> None:
+    history, _ = history_of(np.random.default_rng(0), LEAST_PAIRS - 1, 0.1)
+    assert upper_bound(history, 0, 0.1) == 1.0
+
+
+@given(st.integers(0, 1000), st.floats(0.0, 0.999))
+@settings(deadline=None, max_examples=50)
+def test_the_bound_is_an_accuracy_and_not_below_what_is_there(seed: int, accuracy: float) -> None:
+    history, _ = history_of(np.random.default_rng(seed), 12, 0.2)
+    assert accuracy <= upper_bound(history, 0, accuracy) <= 1.0
+
+
+def test_equal_accuracies_bound_without_a_slope() -> None:
+    history = History(2)
+    for index in range(8):
+        history.add(str(index), (1.0,), 0, 0.5)
+        history.add(str(index), (1.0,), 1, 0.7 + 0.01 * index)
+    assert 0.75 < upper_bound(history, 0, 0.5) < 0.9
+
+
+def stopped(history: History, key: str, rung: int = 0, rule: str = "known-cost") -> bool:
+    return not PROMOTIONS[rule].decide(history, key, rung, 3.0).go
+
+
+def test_a_candidate_stops_only_for_what_costs_no_more() -> None:
+    history, _ = history_of(np.random.default_rng(1), 30, 0.01)
+    history.add("good", (4.0, 6.0), 1, 0.95)
+    history.add("bad", (5.0, 7.0), 0, 0.55)
+    assert stopped(history, "bad")
+    reason = PROMOTIONS["known-cost"].decide(history, "bad", 0, 3.0).reason
+    assert reason.startswith("may reach ")
+    assert reason.endswith("95.00% is there at no more cost")
+    # The same accuracy, cheaper in either objective than everything: it would be on the front.
+    for costs in ((3.9, 9.0), (9.0, 5.9)):
+        history.add("cheap", costs, 0, 0.55)
+        assert not stopped(history, "cheap")
+
+
+def test_its_own_results_do_not_stop_a_candidate() -> None:
+    history, _ = history_of(np.random.default_rng(1), 30, 0.01)
+    for known in history.known:
+        history.known[known] = (9.0, 9.0)
+    history.add("alone", (4.0, 6.0), 0, 0.3)
+    history.add("alone", (4.0, 6.0), 1, 0.9)
+    assert not stopped(history, "alone")
+
+
+def test_a_better_candidate_never_stops_where_a_worse_one_goes_on() -> None:
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        history, _ = history_of(rng, 15, 0.1)
+        costs = (5.0, 7.0)
+        went_on = []
+        for accuracy in np.linspace(0.4, 0.9, 20):
+            history.add("new", costs, 0, float(accuracy))
+            went_on.append(not stopped(history, "new"))
+        assert went_on == sorted(went_on)
+
+
+def test_only_rungs_from_its_own_on_count() -> None:
+    history, _ = history_of(np.random.default_rng(1), 30, 0.01, rungs=3)
+    history.accuracies[1] = dict.fromkeys(history.accuracies[0], 0.8)
+    history.accuracies[0]["first"] = 0.99
+    history.known["first"] = (0.0, 0.0)
+    history.add("second", (5.0, 7.0), 1, 0.9)
+    before = PROMOTIONS["known-cost"].decide(history, "second", 1, 3.0)
+    del history.accuracies[0]["first"]
+    assert PROMOTIONS["known-cost"].decide(history, "second", 1, 3.0) == before
+
+
+@given(st.integers(0, 10**6), st.integers(1, 25), st.integers(1, 4))
+@settings(deadline=None, max_examples=100)
+def test_the_ranking_puts_front_after_front(seed: int, count: int, columns: int) -> None:
+    losses = np.random.default_rng(seed).integers(0, 5, (count, columns)).astype(float)
+    order = ranking(losses)
+    assert sorted(order) == list(range(count))
+    left = list(range(count))
+    while left:
+        mask = front_mask(losses[left])
+        layer = {left[i] for i in np.flatnonzero(mask)}
+        assert set(order[: len(layer)]) == layer
+        order = order[len(layer) :]
+        left = [i for i in left if i not in layer]
+
+
+def test_crowding_prefers_the_ends_and_the_lonely() -> None:
+    front = np.array([[0.0, 1.0], [0.1, 0.8], [0.2, 0.75], [0.9, 0.1], [1.0, 0.0]])
+    distance = crowding(front)
+    assert np.isinf(distance[[0, 4]]).all()
+    assert distance[2] > distance[1] > 0
+    assert distance[3] > distance[1]
+
+
+def test_asha_lets_the_best_third_go_on() -> None:
+    history = History(2)
+    for index in range(9):
+        history.add(str(index), (1.0, 1.0), 0, 0.5 + 0.01 * index)
+    assert [stopped(history, str(index), rule="asha") for index in range(9)] == [True] * 6 + [
+        False
+    ] * 3
+    decision = PROMOTIONS["asha"].decide(history, "0", 0, 3.0)
+    assert decision.reason == "place 9 of 9 at its rung; 3 go on"
+
+
+@pytest.mark.parametrize("rule", PROMOTIONS)
+def test_the_first_candidate_goes_on(rule: str) -> None:
+    history = History(3)
+    history.add("only", (1.0,), 0, 0.2)
+    assert not stopped(history, "only", rule=rule)
