@@ -282,7 +282,7 @@ def rungs(budget: int, count: int, eta: float) -> tuple[int, ...]:
     if budgets[0] < BUDGET[0]:
         raise ValueError(
             f"budget is {budget}; {count} rungs that grow by {eta:g} would begin at {budgets[0]} "
-            f"images, and {BUDGET[0]} is the least: give a larger budget or fewer rungs"
+            f"images, and {BUDGET[0]} is the least: give a larger --budget or fewer --rungs"
         )
     check_budgets(budgets)
     return budgets

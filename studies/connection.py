@@ -43,7 +43,7 @@ class ConnectionLostError(StoreError):
 
 
 def again(work: Callable[[], T]) -> T:
-    """What ``work`` gives, begun anew where the server broke off; twice must be as good as once."""
+    """What ``work`` returns, run again where the server broke off, so it must be idempotent."""
     for _ in range(TRIES - 1):
         with contextlib.suppress(ConnectionLostError):
             return work()

@@ -29,7 +29,7 @@ def pareto(
         Path | None, typer.Option(help="The same as vectors; needs kaleido too.")
     ] = None,
 ) -> None:
-    """Print the Pareto front of a study, and write its plot."""
+    """Print the Pareto front of a study, and write it as a page, a table or a picture."""
     from nas.reporting import front
     from studies.results import load_results
     from studies.store import open_store

@@ -69,7 +69,10 @@ def train(
         typer.Option(help="As many epochs as fit into this, such as 75m; of a front in all."),
     ] = None,
     precision: Annotated[
-        str, typer.Option(help="auto, float32 or bf16; auto measures which is faster.")
+        str,
+        typer.Option(
+            help="auto, float32 or bf16; auto: as the trial was searched, else what is faster."
+        ),
     ] = "auto",
     flip: Annotated[
         bool | None,

@@ -7,6 +7,7 @@ from pathlib import Path
 from nas.datasets.found import HELD_OUT, PixelRange, shown, told_apart
 from nas.datasets.image import Look
 from nas.datasets.layout import PARTS, Folder, LeftOut, Parts
+from studies.wording import counted
 
 MOST_CLASSES = 40
 """Classes of which each has a line."""
@@ -21,7 +22,7 @@ def summary(
     """Yield lines: classes with their images, splits, sizes and modes, what was left out, why."""
     classes = folder.layout.classes
     files = [file for part in PARTS for file in parts[part]]
-    yield f"{name}: {len(files):,} images of {len(classes)} classes"
+    yield f"{name}: {counted(len(files), 'image')} of {len(classes)} classes"
     counts = Counter((file.label, part) for part in PARTS for file in parts[part])
     names = [told_apart(classes)[one] for one in classes]
     width = max(len("class"), *map(len, names[:MOST_CLASSES]))
@@ -81,8 +82,8 @@ def sizes_and_modes(looks: Sequence[Look], pixel_range: PixelRange | None) -> It
         read = ", ".join(f"{low:g}:{high:g}" for low, high in ranges)
         least, most = min(one.least for one in deep), max(one.most for one in deep)
         yield (
-            f"depth: {len(deep):,} images have more than 8 bits, with values {least:g} to "
-            f"{most:g}, read as {read}"
+            f"depth: {counted(len(deep), 'image has', 'images have')} more than 8 bits, with "
+            f"values {least:g} to {most:g}, read as {read}"
         )
         outside = sum(
             one.least < one.range(pixel_range)[0] or one.most > one.range(pixel_range)[1]

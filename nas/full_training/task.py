@@ -130,7 +130,7 @@ def task_of(subject: Subject, wanted: Wanted, directory: Path) -> Task:
         resolution,
         _size(wanted, before, found, validate, resolution, channels),
         _first(wanted.epochs, was.get("epochs"), EPOCHS[1] if wanted.seconds else DEFAULT_EPOCHS),
-        _precision(before, wanted.precision),
+        _precision(before, subject, wanted.precision),
         before.threads if before else _threads(),
         validate,
         _first(wanted.seed, was.get("seed"), 0),
@@ -178,12 +178,18 @@ def _size(
     return size
 
 
-def _precision(before: Job | None, asked: str) -> str:
+def _precision(before: Job | None, subject: Subject, asked: str) -> str:
+    """As asked, else as it was begun, else as the trial was searched, else what is faster here."""
     if asked != "auto":
         return asked
-    from nas.short_run.precision import best_precision
+    if before is not None:
+        return before.precision
+    from nas.short_run.precision import best_precision, has_bf16
 
-    return before.precision if before else best_precision()
+    if subject.settings is not None:
+        searched = subject.settings.recipe.precision
+        return searched if searched == "float32" or has_bf16() else "float32"
+    return best_precision()
 
 
 def _threads() -> int:

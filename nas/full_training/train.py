@@ -9,6 +9,7 @@ from typing import Any
 
 from nas.datasets import Images
 from nas.full_training import record
+from nas.full_training.job import Job
 from nas.full_training.loggers import LOGGERS, CurveLog
 from nas.full_training.task import Task, Wanted
 from nas.model.classifier import model_classifier
@@ -43,13 +44,21 @@ def train_all(
             for line in open_tasks[0].found.words:
                 print(line, file=sys.stderr)
         for place, task in enumerate(open_tasks, start=1):
-            if several and not quiet:
-                print(f"{place}/{len(open_tasks)}: {task.directory}", file=sys.stderr)
+            if not quiet:
+                count = f"{place}/{len(open_tasks)}: " if several else ""
+                print(f"{count}{task.directory}: {_how(task.job)}", file=sys.stderr)
             failures |= _failing(_train, task, wanted.logger, several, quiet, check)
         for task in open_tasks:
             if task.directory not in failures:
                 failures |= _failing(_test, task, wanted.logger, several)
     return failures
+
+
+def _how(job: Job) -> str:
+    """How a network is trained, as far as nobody may have asked for it."""
+    size = "x".join(map(str, (job.channels, job.resolution, job.resolution)))
+    images = counted(job.train_size, "image")
+    return f"{counted(job.epochs, 'epoch')} of {images} as {size}, in {job.precision}"
 
 
 def _timed(

@@ -135,7 +135,7 @@ def _words(seen: Seen) -> list[str]:
         "stopped": states.get("pruned", 0) - seen.untrained,
         "over a limit": seen.untrained,
         "failed": states.get("fail", 0),
-        "running": states.get("running", 0),
+        "running" if seen.driver else "left unfinished": states.get("running", 0),
         "waiting": states.get("waiting", 0),
     }
     named = ", ".join(f"{number:,} {word}" for word, number in counts.items() if number)
@@ -147,7 +147,7 @@ def _words(seen: Seen) -> list[str]:
     for rung in seen.rungs:
         on = "completed" if rung is seen.rungs[-1] else "went on"
         counts = {
-            "at it": rung.running,
+            "at it" if seen.driver else "left at it": rung.running,
             on: rung.on,
             "stopped": rung.stopped,
             "failed": rung.failed,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nas.seeds import derive
 from search_space.checks import check_choice
+from studies.optuna_parts.proposed import WithoutFirst
 from studies.wording import counted
 
 if TYPE_CHECKING:
@@ -199,29 +200,6 @@ def _way_out() -> str:
     return f"give the dotted path of an Optuna sampler, or one of: {', '.join(SAMPLERS)}"
 
 
-class _Proposed:
-    """A study without its first ``given`` trials, which no sampler proposed.
-
-    They have no parameters, and some samplers learn only what all trials have in common.
-    """
-
-    def __init__(self, study: Any, given: int) -> None:
-        self._study, self._given = study, given
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._study, name)
-
-    def _get_trials(self, *args: Any, **kwargs: Any) -> list[Any]:
-        trials = self._study._get_trials(*args, **kwargs)
-        return [trial for trial in trials if trial.number >= self._given]
-
-    get_trials = _get_trials
-
-    @property
-    def trials(self) -> list[Any]:
-        return self._get_trials()
-
-
 def seeded(settings: "Settings", history: "History") -> "BaseSampler":
     """A study's sampler as a pure function of the seed, the trial's number and the study.
 
@@ -239,7 +217,7 @@ def seeded(settings: "Settings", history: "History") -> "BaseSampler":
             return sampler.make(derive(settings.seed, *parts), settings, history)
 
     def proposed(study: Any) -> Any:
-        return _Proposed(study, given) if given else study
+        return WithoutFirst(study, given) if given else study
 
     class Seeded(BaseSampler):
         """Hands every trial to a sampler of its own, unless one is kept for all."""

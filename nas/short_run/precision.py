@@ -1,33 +1,47 @@
 """Which precision this machine trains fastest in."""
 
 import time
+from collections.abc import Callable
 
 import torch
 from torch import nn
 
+ROUNDS = 20
+"""Measurements of each, in turn, so that what else the machine does hinders both alike."""
 
-def best_precision() -> str:
-    """``bf16`` where the GPU, or else the CPU, is good at it and a measurement agrees.
 
-    bf16 autocast pays only on CPUs with AVX512_BF16 or AMX; elsewhere it is emulated, many times
-    slower.
+def has_bf16() -> bool:
+    """Whether the GPU, or else the CPU, computes in bfloat16 itself.
+
+    That is AVX512_BF16 or AMX on a CPU; elsewhere it is emulated, many times slower.
     """
     if torch.cuda.is_available():
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if torch.backends.mps.is_available():
-        return "float32"
-    if not (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()):
-        return "float32"
-    times = {dtype: _convolution_seconds(dtype) for dtype in (torch.float32, torch.bfloat16)}
-    return "bf16" if times[torch.bfloat16] < times[torch.float32] else "float32"
+        return False
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def _convolution_seconds(dtype: torch.dtype) -> float:
+def best_precision() -> str:
+    """``bf16`` where the hardware has it and, on a CPU, a measurement agrees; else float32."""
+    if not has_bf16():
+        return "float32"
+    if torch.cuda.is_available():
+        return "bf16"
+    one, other = _convolution(torch.float32), _convolution(torch.bfloat16)
+    rounds = [(one(), other()) for _ in range(ROUNDS)]
+    float32, bf16 = (min(times) for times in zip(*rounds[1:], strict=True))
+    return "bf16" if bf16 < float32 else "float32"
+
+
+def _convolution(dtype: torch.dtype) -> Callable[[], float]:
+    """What runs a convolution forward and back, and gives the seconds that it took."""
     layer = nn.Conv2d(32, 32, 3, padding=1).to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
     x = torch.ones(32, 32, 28, 28, dtype=dtype).contiguous(memory_format=torch.channels_last)
-    times = []
-    for _ in range(6):
+
+    def run() -> float:
         started = time.perf_counter()
         layer(x).sum().backward()
-        times.append(time.perf_counter() - started)
-    return min(times[1:])
+        return time.perf_counter() - started
+
+    return run

@@ -112,9 +112,9 @@ class Replay:
     def __call__(self, request: Request) -> Evaluation:
         """The evaluation that would have been made, with the noise of its seed."""
         key, budget = request.candidate.key, request.budget
-        chance = np.random.default_rng(derive(request.seed, "replay", key, budget))
+        rng = np.random.default_rng(derive(request.seed, "replay", key, budget))
         error = np.log(1 - self.truth(request.candidate, budget))
-        error += (self.quality[budget].noise or 0.0) * chance.standard_normal()
+        error += (self.quality[budget].noise or 0.0) * rng.standard_normal()
         accuracy = float(np.clip(1 - np.exp(error), CHANCE, 0.9999))
         seconds = self.seconds(request.candidate, budget)
         speed = budget / seconds
@@ -186,8 +186,8 @@ class Replay:
         return root
 
     def _deviation(self, key: str, budget: int) -> float:
-        chance = np.random.default_rng(derive("deviation", key))
-        deviations = self._spread @ chance.standard_normal(len(self._models))
+        rng = np.random.default_rng(derive("deviation", key))
+        deviations = self._spread @ rng.standard_normal(len(self._models))
         return float(deviations[list(self._models).index(budget)])
 
 

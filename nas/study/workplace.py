@@ -55,6 +55,9 @@ def choose_workplace(
         settings = replace(settings, data=found.digest, classes=len(found.classes))
     precision = _precision(begun, place.precision)
     settings = replace(settings, recipe=replace(settings.recipe, precision=precision))
+    if words:
+        size = "x".join(map(str, settings.image))
+        words = (*words, f"images are taken as {size}; networks are trained in {precision}")
     if place.cluster is not None and settings.data:
         return settings, _joined(settings, directory, place.cluster, place)._replace(found=words)
     return settings, _local(settings, directory, place, trials)._replace(found=words)

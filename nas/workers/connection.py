@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from nas.workers.exits import EXITS, MEMORY, Exits
+from nas.workers.exits import EXITS, MEMORY, ExitReporter
 
 if TYPE_CHECKING:
     import distributed
@@ -92,9 +92,10 @@ class Connection:
 
 
 def _nothing() -> None:
-    """What is never run."""
+    """The task of a wish: no worker has the resource that it asks for, so it never runs."""
 
 
 def _plug_in(client: "distributed.Client") -> None:
+    """Have the nannies report how their workers end."""
     with contextlib.suppress(Exception):  # only reasons would be missing
-        client.register_plugin(Exits())
+        client.register_plugin(ExitReporter())

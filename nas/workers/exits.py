@@ -1,4 +1,4 @@
-"""How a worker's process ended: its nanny tells, who alone knows; and that in words."""
+"""How a worker's process ended, as reported by its nanny, the process that watches over it."""
 
 import contextlib
 import signal
@@ -29,7 +29,7 @@ UNKNOWN = "vanished: killed together with its nanny, or its machine or network i
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 
-class Exits(NannyPlugin):
+class ExitReporter(NannyPlugin):
     """Has a nanny tell everyone how its worker's process ended, and that it is being closed."""
 
     name = EXITS
@@ -56,8 +56,11 @@ class Exits(NannyPlugin):
             nanny.log_event(EXITS, {"worker": nanny.worker_address, "left": True})
 
 
-class Loss(NamedTuple):
-    """A worker that is gone, ``since`` when, from which place, and what it was evaluating."""
+class WorkerExit(NamedTuple):
+    """A worker that is gone since a time of the monotonic clock, and what it was evaluating.
+
+    ``place`` is where it ran: its nanny's address, which a new worker there has too.
+    """
 
     request: Request
     address: str
@@ -66,11 +69,11 @@ class Loss(NamedTuple):
     since: float
 
 
-class Losses:
-    """Workers that are gone over an evaluation, until it is known how they ended."""
+class WorkerExits:
+    """Workers that ended during an evaluation, until it is known how."""
 
     def __init__(self) -> None:
-        self._unexplained: list[Loss] = []
+        self._unexplained: list[WorkerExit] = []
         self._exits: dict[str, str] = {}
         self._left: set[str] = set()
 
@@ -89,25 +92,25 @@ class Losses:
 
     def add(self, request: Request, address: str, name: str, place: str) -> None:
         """A worker is gone that was evaluating ``request``."""
-        self._unexplained.append(Loss(request, address, name, place, time.monotonic()))
+        self._unexplained.append(WorkerExit(request, address, name, place, time.monotonic()))
 
-    def explained(self) -> list[tuple[Loss, str | None]]:
-        """Those whose end is known by now, or will not be; None where it was in order."""
-        due: list[tuple[Loss, str | None]] = []
-        for loss in self._unexplained:
-            if loss.address in self._left:
-                due.append((loss, None))
-            elif how := self._exits.get(loss.address):
-                due.append((loss, f"worker {loss.name} {how}"))
-            elif time.monotonic() - loss.since >= REASON_SECONDS:
-                due.append((loss, f"worker {loss.name} {UNKNOWN}"))
-        explained = {id(loss) for loss, _ in due}
-        self._unexplained = [loss for loss in self._unexplained if id(loss) not in explained]
+    def explained(self) -> list[tuple[WorkerExit, str | None]]:
+        """Those of which it is known how they ended, or won't be; None where it was in order."""
+        due: list[tuple[WorkerExit, str | None]] = []
+        for one in self._unexplained:
+            if one.address in self._left:
+                due.append((one, None))
+            elif how := self._exits.get(one.address):
+                due.append((one, f"worker {one.name} {how}"))
+            elif time.monotonic() - one.since >= REASON_SECONDS:
+                due.append((one, f"worker {one.name} {UNKNOWN}"))
+        explained = {id(one) for one, _ in due}
+        self._unexplained = [one for one in self._unexplained if id(one) not in explained]
         return due
 
     def drop(self) -> list[Request]:
         """Forget them all; what they were evaluating."""
-        requests = [loss.request for loss in self._unexplained]
+        requests = [one.request for one in self._unexplained]
         self._unexplained.clear()
         return requests
 

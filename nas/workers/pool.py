@@ -10,26 +10,16 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from distributed import KilledWorker
 
 from nas.settings import Request
 from nas.workers.connection import ANSWER_SECONDS, Connection
-from nas.workers.exits import Losses
-from nas.workers.preparation import (
-    Facts,
-    NotKeptError,
-    Raised,
-    Supply,
-    differing,
-    facts,
-    guarded,
-    keep,
-    lacking,
-)
+from nas.workers.exits import WorkerExits
+from nas.workers.preparation import NotKeptError, Raised, Supply, guarded
 from nas.workers.protocol import ClusterError, Outcome
+from nas.workers.roster import Roster, Worker
 from studies.evaluation import Evaluation
 from studies.wording import counted
 
@@ -38,28 +28,8 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 1.0
 """Between two looks at which workers there are, where no event calls for one."""
-SENT_AT_ONCE = 4
-"""Workers that images are on their way to; the scheduler holds a copy for each."""
 RETRIES = 1
 """Evaluations more, of one whose worker has died."""
-
-
-@dataclass
-class _Worker:
-    """``stage`` is ``new``, ``asked`` for facts, ``sent`` images, ``ready``, or ``refused``.
-
-    ``place`` stays the same when its nanny starts it anew. One that is ``paused``, as Dask does to
-    those that are short of memory, begins nothing.
-    """
-
-    address: str
-    name: str
-    place: str
-    memory: int
-    stage: str = "new"
-    paused: bool = False
-    request: Request | None = None
-    future: "distributed.Future[Any] | None" = None
 
 
 class Pool:
@@ -79,15 +49,14 @@ class Pool:
         say: Callable[[str], None] = lambda words: None,
         mend: Callable[[], None] = lambda: None,
     ) -> None:
-        self._supply, self._say, self._mend = supply, say, mend
+        self._supply, self._mend = supply, mend
         self._expected, self._patience = expected, patience
-        self._workers: dict[str, _Worker] = {}
+        self._roster = Roster(supply, say)
         self._waiting: deque[Request] = deque()
-        self._losses = Losses()
+        self._exits = WorkerExits()
         self._ends: dict[Request, list[tuple[str, str]]] = {}
         self._outcomes: deque[Outcome] = deque()
         self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._refusals: dict[str, str] = {}
         self._looked = self._away = 0.0
         self._useful = time.monotonic()
         self.retried = 0
@@ -102,7 +71,7 @@ class Pool:
     @property
     def slots(self) -> int:
         """Requests that can run at the same time now, at least as many as were expected."""
-        return max(self._expected, self._count("ready"))
+        return max(self._expected, self._roster.count("ready"))
 
     def submit(self, request: Request) -> None:
         """Begin an evaluation as soon as a worker is free."""
@@ -132,7 +101,7 @@ class Pool:
 
     def words(self) -> str:
         """How many workers there are, if that is news; what they wait for; what was repeated."""
-        ready = self._count("ready")
+        ready = self._roster.count("ready")
         parts = []
         if self._away:
             parts.append(f"cluster away for {time.monotonic() - self._away:.0f} s")
@@ -140,8 +109,8 @@ class Pool:
             parts.append(f"{ready} of {counted(self._expected, 'worker')}")
         elif self._supply.images is not None:
             parts.append(counted(ready, "worker"))
-        if self._refusals:
-            parts.append(f"{len(self._refusals)} refused")
+        if self._roster.refusals:
+            parts.append(f"{len(self._roster.refusals)} refused")
         if self.retried:
             parts.append(f"{self.retried} retried")
         return ", ".join(parts)
@@ -153,25 +122,22 @@ class Pool:
         """
         until = time.monotonic() + seconds
         self.want(1)
-        while not self._count("ready") and time.monotonic() < until:
+        while not self._roster.count("ready") and time.monotonic() < until:
             self.next(LOOK_SECONDS / 10)
-            if self._workers and len(self._workers) == self._count("refused"):
+            if len(self._roster) and len(self._roster) == self._roster.count("refused"):
                 raise self._useless()
-        return bool(self._count("ready"))
+        return bool(self._roster.count("ready"))
 
     def close(self) -> None:
         """Let go of the cluster; what runs there is not wanted any more."""
         self._connection.close()
 
-    def _count(self, *stages: str) -> int:
-        return sum(worker.stage in stages for worker in self._workers.values())
-
     def _look(self) -> None:
-        """Hear of events, see which workers are there, and give them what they are to do."""
+        """Take events in, see which workers are there, and give them what waits."""
         if self._hear() or time.monotonic() - self._looked >= LOOK_SECONDS:
             self._looked = time.monotonic()
             if self._present():
-                self._prepare()
+                self._roster.prepare(self._run)
         self._repeat_lost()
         self._place()
 
@@ -179,8 +145,8 @@ class Pool:
         """Take events in; whether workers have come or gone."""
         stirred = False
         for topic, event in self._connection.events():
-            known = self._workers.get(event.get("worker", ""))
-            self._losses.hear(topic, event, known.memory if known else 0)
+            known = self._roster.get(event.get("worker", ""))
+            self._exits.hear(topic, event, known.memory if known else 0)
             stirred = stirred or event.get("action") in ("add-worker", "remove-worker")
         return stirred
 
@@ -194,36 +160,27 @@ class Pool:
         except OSError:
             self._disconnect()
             return False
-        for address in set(self._workers) - set(workers):
-            self._worker_gone(self._workers[address])
-        for address in sorted(set(workers) - set(self._workers)):
-            known = workers[address]
-            name, place = str(known["name"]), known["nanny"] or address
-            self._workers[address] = _Worker(address, name, place, known["memory_limit"])
-            if words := lacking(self._supply, known):
-                self._refuse(self._workers[address], words)
-        for address, worker in self._workers.items():
-            worker.paused = workers[address]["status"] != "running"
-        if len(self._workers) < self._expected:
+        for worker in self._roster.update(workers):
+            self._worker_gone(worker)
+        if len(self._roster) < self._expected:
             self._mend()
-        if len(self._workers) > self._count("refused"):
+        if len(self._roster) > self._roster.count("refused"):
             self._useful = self._looked
         if self._looked - self._useful > self._patience:
             raise self._useless()
         return True
 
     def _useless(self) -> ClusterError:
-        words = "; ".join(self._refusals.values()) or f"none for {self._patience:.0f} s"
+        words = "; ".join(self._roster.refusals.values()) or f"none for {self._patience:.0f} s"
         return ClusterError(f"the cluster has no worker that can be used: {words}")
 
     def _disconnect(self) -> None:
-        """The cluster is away: what ran there runs again, which no worker is to blame for."""
+        """Give a cluster up that is away; what ran there will run again, as a first attempt."""
         self._connection.close(1)
         self._away = time.monotonic()
-        running = [worker.request for worker in self._workers.values() if worker.request]
-        self._waiting.extendleft([*running, *self._losses.drop()])
-        self._workers.clear()
-        self._refusals.clear()
+        running = [worker.request for worker in self._roster if worker.request]
+        self._waiting.extendleft([*running, *self._exits.drop()])
+        self._roster.clear()
 
     def _rejoin(self) -> None:
         try:
@@ -235,16 +192,7 @@ class Pool:
             self._away = self._looked = 0.0
             self._useful = time.monotonic()
 
-    def _prepare(self) -> None:
-        """Ask new workers for their facts; those of this machine are ready as they are."""
-        for worker in self._workers.values():
-            if worker.stage == "new" and self._supply.images is None:
-                worker.stage = "ready"
-            elif worker.stage == "new" and self._count("asked", "sent") < SENT_AT_ONCE:
-                worker.stage = "asked"
-                self._run(worker, facts)
-
-    def _run(self, worker: _Worker, task: Callable[..., Any], *given: object) -> None:
+    def _run(self, worker: Worker, task: Callable[..., Any], *given: object) -> None:
         assert self.client is not None
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Sending large graph")  # as it must be, once
@@ -263,19 +211,16 @@ class Pool:
         """Give what waits to workers that are free, a second time to another one."""
         if self.client is None:
             return
-        ready = [worker for worker in self._workers.values() if worker.stage == "ready"]
         for request in list(self._waiting):
-            before = [place for place, _ in self._ends.get(request, ())]
-            others = [worker for worker in ready if worker.place not in before] or ready
-            free = next((one for one in others if one.request is None and not one.paused), None)
-            if free is not None:
+            worker = self._roster.free(place for place, _ in self._ends.get(request, ()))
+            if worker is not None:
                 self._waiting.remove(request)
-                free.request = request
-                self._run(free, self._supply.evaluate, request)
+                worker.request = request
+                self._run(worker, self._supply.evaluate, request)
 
-    def _task_ended(self, worker: _Worker, future: "distributed.Future[Any]") -> None:
+    def _task_ended(self, worker: Worker, future: "distributed.Future[Any]") -> None:
         """What a worker's task has come to."""
-        if worker.future is not future or self._workers.get(worker.address) is not worker:
+        if worker.future is not future or self._roster.get(worker.address) is not worker:
             return
         try:
             result = future.result(timeout=ANSWER_SECONDS)
@@ -283,67 +228,45 @@ class Pool:
             if future.status == "cancelled":  # forgotten, as by a scheduler that is new
                 self._disconnect()
             elif future.status == "error" and not isinstance(error, KilledWorker):
-                self._refuse(worker, f"can't run our code: {type(error).__name__}: {error}")
+                self._roster.refuse(worker, f"can't run our code: {type(error).__name__}: {error}")
                 self._take_back(worker)
             else:
+                self._roster.remove(worker)
                 self._worker_gone(worker)  # with its result
             return
         if isinstance(result, Raised) and result.name == NotKeptError.__name__:
             worker.stage = "new"  # another study's images took the place of ours
             self._take_back(worker)
         elif worker.stage != "ready":
-            self._prepared(worker, result)
+            self._roster.prepared(worker, result, self._run)
         elif worker.request is not None:
             request, worker.request = worker.request, None
             self._end(request, result.words if isinstance(result, Raised) else result)
 
-    def _take_back(self, worker: _Worker) -> None:
+    def _take_back(self, worker: Worker) -> None:
         """Let another one do what it was to do."""
         if worker.request is not None:
             self._waiting.appendleft(worker.request)
         worker.request = None
 
-    def _prepared(self, worker: _Worker, result: object) -> None:
-        """On from a worker's facts to its images, and to its being ready or refused."""
-        images = self._supply.images
-        assert images is not None
-        if isinstance(result, Raised):
-            self._refuse(worker, f"can't run our code: {result.words}")
-        elif isinstance(result, Facts) and (wrong := differing(result)):
-            self._refuse(worker, f"on {result.host} has other versions: {'; '.join(wrong)}")
-        elif isinstance(result, Facts) and images.address not in result.kept:
-            worker.stage = "sent"
-            self._run(worker, keep, images)
-        else:
-            worker.stage = "ready"
-
-    def _refuse(self, worker: _Worker, reason: str) -> None:
-        worker.stage = "refused"
-        words = f"worker {worker.name} {reason}"
-        if self._refusals.get(worker.address) != words:
-            self._refusals[worker.address] = words
-            self._say(f"{words}; it is not used")
-
-    def _worker_gone(self, worker: _Worker) -> None:
-        """Forget it; where it is there after all, it is found again and asked for its facts."""
-        del self._workers[worker.address]
-        self._refusals.pop(worker.address, None)
+    def _worker_gone(self, worker: Worker) -> None:
+        """Note what a worker was doing that isn't there any more."""
         if worker.future is not None:
             worker.future.release()  # or it would begin once more where another takes its place
         if worker.request is not None:
-            self._losses.add(worker.request, worker.address, worker.name, worker.place)
+            self._exits.add(worker.request, worker.address, worker.name, worker.place)
 
     def _repeat_lost(self) -> None:
         """Repeat what lost workers did, once, and elsewhere."""
-        for loss, how in self._losses.explained():
+        for gone, how in self._exits.explained():
             if how is not None:
-                ends = self._ends.setdefault(loss.request, [])
-                ends.append((loss.place, how))
+                ends = self._ends.setdefault(gone.request, [])
+                ends.append((gone.place, how))
                 if len(ends) > RETRIES:
-                    self._end(loss.request, "; ".join(words for _, words in ends))
+                    self._end(gone.request, "; ".join(words for _, words in ends))
                     continue
                 self.retried += 1
-            self._waiting.appendleft(loss.request)
+            self._waiting.appendleft(gone.request)
 
     def _end(self, request: Request, result: Evaluation | str) -> None:
         lost = tuple(words for _, words in self._ends.pop(request, ()))

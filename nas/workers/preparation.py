@@ -1,7 +1,7 @@
 """What a worker of a cluster has before its first evaluation: our versions, and the images.
 
-`guarded`, `facts`, `keep` and `evaluate_kept` run on workers, which have no data set and no state
-but what was sent to them.
+`guarded`, `worker_info`, `keep` and `evaluate_kept` run on workers, which have no data set and no
+state but what was sent to them.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ class Package(NamedTuple):
     content: bytes
 
 
-class Facts(NamedTuple):
+class WorkerInfo(NamedTuple):
     """What a worker says of itself; ``kept`` are the addresses of the images that it has."""
 
     host: str
@@ -76,9 +76,9 @@ def guarded(task: Callable[..., Any], *given: object) -> Any:
         return Raised(type(error).__name__, error_words(error, error.__traceback__))
 
 
-def facts() -> Facts:
-    """What this worker is and has."""
-    return Facts(platform.node(), versions(), tuple(_kept))
+def worker_info() -> WorkerInfo:
+    """This worker's host, its versions, and the images that it holds."""
+    return WorkerInfo(platform.node(), versions(), tuple(_kept))
 
 
 def keep(sent: Package) -> None:
@@ -99,7 +99,7 @@ def evaluate_kept(address: str, request: Request) -> Evaluation:
     return evaluate(request, _kept[address])
 
 
-def differing(worker: Facts) -> list[str]:
+def differing(worker: WorkerInfo) -> list[str]:
     """One 'torch is 2.6.0, the driver has 2.14.1' for every version that isn't the driver's."""
     return [
         f"{name} is {worker.versions.get(name, 'missing')}, the driver has {own}"

@@ -35,7 +35,7 @@ class Simulated:
         )
 
     def want(self, more: int) -> None:
-        """Nothing: there are as many as there are."""
+        """Ignored: the number of simulated workers is fixed."""
 
     def next(self, seconds: float) -> Outcome:
         """The outcome that ends first; the clock moves to its end."""
@@ -44,5 +44,5 @@ class Simulated:
         return outcome
 
     def words(self) -> str:
-        """Nothing: these don't die."""
+        """Empty: simulated workers never fail."""
         return ""

@@ -131,16 +131,16 @@ def make_model() -> MakeModel:
 
     def make(architecture: Architecture, resolution: int, channels: int = 1) -> Model:
         found = find("fashion-mnist")
-        description = ModelMetadata(
-            Candidate(architecture),
-            channels,
-            resolution,
-            found.classes,
-            (0.3, 0.2, 0.4)[:channels],
-            (0.4, 0.3, 0.2)[:channels],
-            found.name,
-            found.digest,
+        metadata = ModelMetadata(
+            classes=found.classes,
+            resolution=resolution,
+            channels=channels,
+            dataset=found.name,
+            data=found.digest,
             held_out=True,
+            candidate=Candidate(architecture),
+            mean=(0.3, 0.2, 0.4)[:channels],
+            std=(0.4, 0.3, 0.2)[:channels],
         )
         with torch.random.fork_rng([]):
             torch.manual_seed(0)
@@ -154,7 +154,7 @@ def make_model() -> MakeModel:
                         (norm.bias, -0.3),
                     ):
                         nn.init.uniform_(values, low, low + 1)
-        return Model(description, network)
+        return Model(metadata, network)
 
     return make
 

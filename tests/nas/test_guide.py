@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 ELSEWHERE = {
-    "cluster": "tests/nas/cluster/test_two_hosts.py",
+    "cluster": "tests/nas/workers/test_two_hosts.py",
     "extending": "tests/test_extending.py",
 }
 """Pages that need more than one directory and one process, and where they are tried."""

@@ -100,8 +100,8 @@ class MsEhvi(BaseSampler):
             self._plan = trial.number, self.propose(trial.number)
         if param_name in self._plan[1]:
             return self._plan[1][param_name]
-        chance = random.Random(derive(self.seed, trial.number, param_name))
-        return chance.choice(param_distribution.choices)
+        rng = random.Random(derive(self.seed, trial.number, param_name))
+        return rng.choice(param_distribution.choices)
 
     def propose(self, number: int) -> dict[str, Any]:
         """Params of the candidate that trial ``number`` should have; none for a random one."""

@@ -36,7 +36,14 @@ def job(found: Found) -> Job:
 @pytest.fixture
 def description(found: Found, dataset: Dataset) -> ModelMetadata:
     return ModelMetadata(
-        SMALL, 1, 8, found.classes, dataset.mean, dataset.std, found.name, found.digest
+        classes=found.classes,
+        resolution=8,
+        channels=1,
+        dataset=found.name,
+        data=found.digest,
+        candidate=SMALL,
+        mean=dataset.mean,
+        std=dataset.std,
     )
 
 

@@ -88,7 +88,8 @@ def test_an_interrupted_training_is_one_whole_curve(
     assert not Path("out/card.json").exists()
     code, _, errors = nas_in(*command, "--logger", kind, "--out", "out")
     assert code == 0, errors
-    _found, curve_line, *rest = errors.splitlines()
+    _found, how, curve_line, *rest = errors.splitlines()
+    assert how == "out: 3 epochs of 300 images as 1x8x8, in float32"
     assert curve_line == f"curve: {LOGGERS[kind].look(Path('out'))}"
     assert all(line.startswith("epoch ") for line in rest), errors
 
@@ -147,7 +148,7 @@ def test_a_server_that_is_not_there_is_one_line_and_training_can_go_on_without(
     command = ("train", network, "--epochs", "1", "--out", "out", *SMALL)
     code, _, errors = nas_in(*command, "--logger", "mlflow")
     assert code == 2
-    _found, error = errors.splitlines()
+    _found, _how, error = errors.splitlines()
     assert error.startswith("error: logger mlflow failed: ")
     assert "leave --logger out" in errors
     assert nas_in(*command)[0] == 0

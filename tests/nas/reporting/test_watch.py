@@ -85,7 +85,7 @@ def test_what_is_shown_of_a_study() -> None:
     text = "\n".join(lines)
     assert "s: nobody runs it" in text
     assert "3 completed" in text
-    assert "1,000 images: 3 at it, 3 went on, 2 stopped, 1 failed" in text
+    assert "1,000 images: 3 left at it, 3 went on, 2 stopped, 1 failed" in text
     assert "4,000 images: 3 completed" in text
     assert "workers lost: 1" in text
     assert "failed, 2 x: out of memory" in text

@@ -105,7 +105,16 @@ def full_training(directory: Path) -> dict[str, torch.Tensor]:
     found = find("fashion-mnist")
     data = load(found.name, found.directory, 8, 1)
     job = Job(SMALL, found.name, found.digest, 1, 8, 300, 2, "float32", 1, True)
-    about = ModelMetadata(SMALL, 1, 8, found.classes, data.mean, data.std, found.name, found.digest)
+    about = ModelMetadata(
+        classes=found.classes,
+        resolution=8,
+        channels=1,
+        dataset=found.name,
+        data=found.digest,
+        candidate=SMALL,
+        mean=data.mean,
+        std=data.std,
+    )
     fit(job, about, data, directory, lambda _: None, lambda: None)
     return trained(directory, job, about)[0].network.state_dict()
 

@@ -74,7 +74,7 @@ def old(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
         insert(connection, "nas_candidates", key=ONE.key, candidate=ONE.to_json(), text="words")
         request = settings.request(ONE)
         result = {"accuracy": 0.75, "curve": [], "seconds": 1, "images_per_second": 1, "host": "h"}
-        insert(connection, "nas_evaluations", identity="i", **request.identity(), **result)
+        insert(connection, "nas_evaluations", identity="i", **asdict(request.identity()), **result)
     connection.close()
     storage = optuna.storages.RDBStorage("sqlite:///old.db")
     study = optuna.create_study(study_name="old", storage=storage, directions=["minimize"] * 2)
