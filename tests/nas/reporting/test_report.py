@@ -86,7 +86,7 @@ def test_what_a_report_is_made_of(studied: Store) -> None:
     for trial in completed:
         runs = [found.by_run[trial.key, budget] for budget in found.budgets]
         assert tuple(run.evaluation.accuracy for run in runs) == trial.rungs
-        assert sum(run.seconds for run in runs) == pytest.approx(trial.seconds)
+        assert sum(run.evaluation.seconds for run in runs) == pytest.approx(trial.seconds)
         assert set(found.choices[trial.key]) == set(FACTORS)
     assert any(trial.over == ["params"] for trial in found.trials)
     assert dict(found.facts["The study"])["seed"] == "0"
