@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=12800)
     arguments = parser.parse_args()
     found = find("fashion-mnist")
-    data = load(found.name, found.directory, 28, 1)
+    data = load(found.reading(28, 1))
     rows = []
     for name, one in (("small", small()), ("inception-28", candidate("inception-28"))):
         description = ModelMetadata(

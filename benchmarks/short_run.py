@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Subset
 from torchvision import datasets, transforms
 
 from nas.datasets import Batches, Dataset, find, load, order
+from nas.datasets.found import Reading
 from nas.settings import Recipe
 from nas.short_run.precision import best_precision
 from nas.short_run.trainer import lightning_alone, make_trainer
@@ -146,7 +147,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     directory = find("fashion-mnist").directory
-    data = load("fashion-mnist", directory, 28, 1)
+    data = load(Reading("fashion-mnist", directory, 28, 1))
     recipe = Recipe(precision=best_precision())
     rows, ratios = [], []
     with tempfile.TemporaryDirectory() as scratch:

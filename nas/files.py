@@ -2,10 +2,11 @@
 
 import contextlib
 import os
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from studies.files import beside, write_whole
 
 
 class Kind(NamedTuple):
@@ -57,8 +58,8 @@ def replace_file(path: Path, content: bytes) -> None:
 
     ValueError where that can't be done.
     """
-    with replacing(path) as temporary, _said(path), temporary.open("xb") as file:
-        file.write(content)
+    with _said(path):
+        write_whole(path, content)
 
 
 @contextlib.contextmanager
@@ -67,7 +68,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
     ValueError where that can't be done.
     """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    temporary = beside(path)
     try:
         yield temporary
         with _said(path):
@@ -92,7 +93,7 @@ def check_file(name: str, path: Path, kind: Kind | None = None) -> None:
         raise ValueError(f"{name} is {path}, which is no ordinary file; give another name")
     if not os.path.isdir(path.parent):
         raise ValueError(f"{name} is {path}: there is no directory {path.parent}; make it first")
-    probe = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    probe = beside(path)
     with _said(path):
         probe.touch(exist_ok=False)
         probe.unlink()

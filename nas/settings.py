@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
-from nas.datasets.found import PixelRange
+from nas.datasets.found import PixelRange, Reading
 from nas.rungs.names import PROMOTIONS
 from nas.seeds import derive
 from search_space.architecture import Candidate
@@ -72,31 +72,25 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Request:
-    """Everything that an evaluation depends on, and where its images lie.
+    """Everything that an evaluation depends on, and where its ``images`` lie.
 
-    These are the ``directory`` and the name of their ``dataset``, and how they are read the
-    ``pixel_range``. ``data`` is the digest of the images and their split, ``budget`` counts
-    training images.
+    ``data`` is the digest of the images and their split, ``budget`` counts training images.
     """
 
     candidate: Candidate
     recipe: Recipe
-    resolution: int
-    channels: int
+    images: Reading
     budget: int
     seed: int
     data: str
-    directory: str = ""
-    dataset: str = DATASET
-    pixel_range: PixelRange | None = None
 
     def identity(self) -> Identity:
         """What evaluations are looked up by: equal exactly for requests of equal results."""
         return Identity(
             self.candidate.key,
             asdict(self.recipe),
-            self.resolution,
-            self.channels,
+            self.images.resolution,
+            self.images.channels,
             self.budget,
             self.seed,
             self.data,
@@ -169,6 +163,10 @@ class Settings:
             return self
         return replace(self, **{name: getattr(now, name) for name in PLACE_OF_IMAGES})
 
+    def reading(self, directory: str) -> Reading:
+        """How the images in a directory are read."""
+        return Reading(self.dataset, directory, self.resolution, self.channels, self.pixel_range)
+
     def limits(self) -> dict[str, float]:
         """The limits that the study has, by the name of what they limit."""
         given = {name: getattr(self, f"max_{name}") for name in LIMITS}
@@ -179,14 +177,10 @@ class Settings:
         return Request(
             candidate,
             self.recipe,
-            self.resolution,
-            self.channels,
+            self.reading(directory),
             self.budgets[rung],
             derive(self.seed, "evaluation"),
             self.data,
-            directory,
-            self.dataset,
-            self.pixel_range,
         )
 
     def to_json(self) -> dict[str, Any]:

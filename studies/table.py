@@ -5,18 +5,18 @@ other line is a candidate with its evaluations, each ``[setting, budget, seed, a
 seconds]``. So a recording can be kept under version control while it grows.
 """
 
-import fcntl
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from filelock import FileLock
 
 from studies.evaluation import Evaluation
+from studies.files import write_whole
 from studies.schema import CANDIDATES, EVALUATIONS
 from studies.store import Store
 
@@ -111,10 +111,8 @@ class Table:
         for key, rows in of_key.items():
             lines.append({"key": key, "candidate": self.candidates[key], "evaluations": rows})
         text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
-        part = path.with_name(f"{path.name}.{os.getpid()}.part")
         try:
-            part.write_text(text)
-            part.replace(path)
+            write_whole(path, text.encode())
         except OSError as error:
             raise TableError(f"table {path} can't be written: {error.strerror}") from None
 
@@ -132,15 +130,15 @@ def export_table(store: Store, path: Path, timed: bool = True) -> tuple[Table, i
     where the file is something else, or the studies are of different spaces.
     """
     path = path.resolve()
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
     try:
-        directory = os.open(path.parent, os.O_RDONLY)
+        lock.acquire()
     except OSError as error:
         raise TableError(f"table {path} can't be written: {error.strerror}") from None
     try:
-        fcntl.flock(directory, fcntl.LOCK_EX)
         return _added(store, path, timed)
     finally:
-        os.close(directory)
+        lock.release()
 
 
 def _added(store: Store, path: Path, timed: bool) -> tuple[Table, int]:

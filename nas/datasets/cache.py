@@ -1,12 +1,12 @@
 """The cache: a directory of the user's own that keeps verified images, each file whole or not."""
 
 import os
-import uuid
 from pathlib import Path
 
 import platformdirs
 
 from nas.datasets.found import DataError
+from studies.files import write_whole
 
 CACHE_VARIABLE = "INCEPTION_NAS_CACHE"
 
@@ -27,19 +27,10 @@ def write(cache: Path, name: str, content: bytes, room: str, keep: bool = True) 
     With `keep` false nothing stays: it shows that the cache can be written.
     Raises DataError, which says how much ``room`` it needs, if it can't.
     """
-    temporary = cache / f".{name}.{uuid.uuid4().hex}"
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        try:
-            # not tempfile: its files are the owner's alone, and a cache may be shared
-            with temporary.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            if keep:
-                temporary.replace(cache / name)
-        finally:
-            temporary.unlink(missing_ok=True)
+        # The umask decides who may read it: a cache may be shared.
+        write_whole(cache / name, content, keep)
     except OSError as error:
         raise DataError(
             f"can't write the cache {cache}: {error.strerror or error}. "

@@ -9,10 +9,11 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from nas.datasets.found import DataError
-from nas.datasets.sources import Source
+from nas.datasets.sources import APT, DEBIAN, TORCHVISION, Source
 
 PACKAGE = "dataset-fashion-mnist"
 INSTALLED = Path("/usr/share/datasets/fashion-mnist")
@@ -41,7 +42,7 @@ the system's hooks on `update` are written for root, and are none of our busines
 """
 
 
-def torchvision(scratch: Path, source: Source, timeout: float | None = None) -> Path:
+def torchvision(scratch: Path, source: Source) -> Path:
     """Download a source's files by torchvision, which keeps them in its own layout.
 
     In a process of its own: torchvision sets no time-out on its connections, and prints. It
@@ -56,16 +57,17 @@ def torchvision(scratch: Path, source: Source, timeout: float | None = None) -> 
     )
     name, options = source.torchvision
     command = [sys.executable, "-c", code, str(scratch), name, json.dumps(options)]
-    run("torchvision", command, scratch, timeout)
+    run("torchvision", command, scratch, source.patience)
     return scratch
 
 
-def apt(scratch: Path) -> Path:
+def apt(scratch: Path, source: Source) -> Path:
     """Fetch Debian's package with `apt-get download` and private lists, and unpack it.
 
     Needs no root, and changes nothing outside of `scratch` (about 100 MB).
     Raises DataError if a command is absent, fails or takes too long.
     """
+    del source  # the package has one
     if shutil.which("apt-get") is None:
         raise DataError("apt-get is not installed")
     (scratch / "lists" / "partial").mkdir(parents=True)
@@ -123,3 +125,15 @@ def run(title: str, command: list[str], directory: Path, timeout: float | None =
         lines = [line.strip() for line in output.splitlines() if line.strip()] or ["no output"]
         reason = next((line for line in lines if line.startswith("E: ")), lines[-1])
         raise DataError(f"{title} failed: {reason}")
+
+
+ROUTES: dict[str, Callable[[Path, Source], Path]] = {
+    DEBIAN: lambda scratch, source: INSTALLED,
+    TORCHVISION: lambda scratch, source: torchvision(scratch, source),
+    APT: lambda scratch, source: apt(scratch, source),
+}
+"""How files are fetched, by the name of the route.
+
+Each takes an empty directory to work in, which is deleted once the files are read, and returns
+one for `originals.read`. It raises DataError or OSError to say why it can't.
+"""

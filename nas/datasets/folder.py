@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from nas.datasets.depth import unknown_range
-from nas.datasets.found import HELD_OUT, DataError, Found, PixelRange, listed, shown
+from nas.datasets.found import HELD_OUT, DataError, Found, PixelRange, Reading, listed, shown
 from nas.datasets.image import (
     EXTENSIONS,
     HEAD,
@@ -77,35 +77,24 @@ def find(name: str, data_dir: Path | None, pixel_range: PixelRange | None) -> Fo
     )
 
 
-def load(
-    name: str, directory: Path, resolution: int, channels: int, pixel_range: PixelRange | None
-) -> "Dataset":
+def load(reading: Reading) -> "Dataset":
     """Return the images for training and for validation; the digest is of what was read."""
     from nas.datasets.arrays import mean_std
     from nas.datasets.images import Dataset
 
-    del name
-    folder, parts = _loaded(directory, ("train", "val"), resolution, channels, pixel_range)
+    folder, parts = _loaded(reading, ("train", "val"))
     train, validation = (_images(folder, parts[part]) for part in ("train", "val"))
-    digest = _digest(folder, parts, pixel_range)
+    digest = _digest(folder, parts, reading.pixel_range)
     return Dataset(train, validation, folder.layout.classes, *mean_std(train.pixels), digest)
 
 
-def load_test(
-    name: str,
-    directory: Path,
-    resolution: int,
-    channels: int,
-    pixel_range: PixelRange | None,
-    digest: str,
-) -> "Images":
+def load_test(reading: Reading, digest: str) -> "Images":
     """Return the images of the test; with ``digest`` DataError if that isn't what was read."""
-    del name
-    folder, parts = _loaded(directory, ("test",), resolution, channels, pixel_range)
-    if digest and digest != _digest(folder, parts, pixel_range):
+    folder, parts = _loaded(reading, ("test",))
+    if digest and digest != _digest(folder, parts, reading.pixel_range):
         raise DataError(
-            f"the images in {shown(directory)} have changed, so that its test may hold some that "
-            f"were trained on; bring the original files back (their digest was {digest})"
+            f"the images in {shown(reading.directory)} have changed, so that its test may hold "
+            f"some that were trained on; bring the original files back (their digest was {digest})"
         )
     return _images(folder, parts["test"])
 
@@ -122,18 +111,14 @@ class Members(NamedTuple):
     refused: int
 
 
-def load_members(
-    found: Found, known: Membership, part: str, resolution: int, channels: int
-) -> Members:
+def load_members(reading: Reading, known: Membership, part: str) -> Members:
     """Return the images of a part that a model with such a membership was not trained on.
 
     These are those of the folder for that part, or else what is held out now and what was held out
     for the model, wherever it lies now. No file that was in another part of the model's is among
     them. There may be none.
     """
-    folder, parts = _loaded(
-        Path(found.directory), tuple(PARTS), resolution, channels, found.pixel_range
-    )
+    folder, parts = _loaded(reading, tuple(PARTS))
     others = frozenset[bytes]().union(*(known.part(name) for name in PARTS if name != part))
     own = known.part(part)
     now = {file.path for file in parts[part]}
@@ -152,20 +137,14 @@ def load_members(
     )
 
 
-def _loaded(
-    root: Path,
-    wanted: Sequence[str],
-    resolution: int,
-    channels: int,
-    pixel_range: PixelRange | None,
-) -> tuple[Folder, Parts]:
+def _loaded(reading: Reading, wanted: Sequence[str]) -> tuple[Folder, Parts]:
     """Return a folder with the pixels of these parts, and its images split into all three."""
 
     def decode(found: bytes) -> "tuple[Look, Tensor]":
-        return examine(found, resolution, channels, pixel_range)
+        return examine(found, reading.resolution, reading.channels, reading.pixel_range)
 
-    folder = _look_through(root, decode, wanted)
-    if unknown := _unknown_range(folder, pixel_range):
+    folder = _look_through(Path(reading.directory), decode, wanted)
+    if unknown := _unknown_range(folder, reading.pixel_range):
         raise DataError(unknown)
     return folder, split(folder)
 

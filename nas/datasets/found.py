@@ -1,5 +1,6 @@
 """What is known of images before they are loaded: Found, and the error where they aren't there."""
 
+import os
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
@@ -49,6 +50,33 @@ class DataError(ValueError):
 
 
 @dataclass(frozen=True)
+class Reading:
+    """Which images are read, and how: what a network sees follows from this and their content.
+
+    name: of the data set, as `--dataset` says it, a folder by its absolute path.
+    directory: where the files are.
+    resolution, channels: as what every image is read, square, in pixels; gray (1) or colour (3).
+    pixel_range: the values of black and white in images of more than 8 bits that don't say it.
+
+    Raises ValueError for a resolution below 1 or other channels.
+    """
+
+    name: str
+    directory: str
+    resolution: int
+    channels: int
+    pixel_range: PixelRange | None = None
+
+    def __post_init__(self) -> None:
+        if self.directory:  # the same wherever the process goes, and for the cache of what is read
+            object.__setattr__(self, "directory", os.path.abspath(self.directory))
+        if self.resolution < 1:
+            raise ValueError(f"resolution is {self.resolution}, but must be at least 1")
+        if self.channels not in (1, 3):
+            raise ValueError(f"channels is {self.channels}, but must be 1 (gray) or 3 (colour)")
+
+
+@dataclass(frozen=True)
 class Found:
     """Images that are there, verified.
 
@@ -69,3 +97,7 @@ class Found:
     pixel_range: PixelRange | None = None
     membership: Membership = field(default=Membership(), repr=False)
     words: tuple[str, ...] = field(default=(), compare=False, repr=False)
+
+    def reading(self, resolution: int, channels: int) -> Reading:
+        """These images, read so."""
+        return Reading(self.name, self.directory, resolution, channels, self.pixel_range)

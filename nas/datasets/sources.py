@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, cast
 
-from nas.datasets.found import HELD_OUT, DataError, Found, PixelRange, listed, shown
+from nas.datasets.found import HELD_OUT, DataError, Found, PixelRange, Reading, listed, shown
 from nas.datasets.images import Dataset, Images
 
 
@@ -18,24 +18,14 @@ class Reader(Protocol):
 
     def find(self, name: str, data_dir: Path | None, pixel_range: PixelRange | None) -> Found: ...
 
-    def load(
-        self,
-        name: str,
-        directory: Path,
-        resolution: int,
-        channels: int,
-        pixel_range: PixelRange | None,
-    ) -> Dataset: ...
+    def load(self, reading: Reading) -> Dataset: ...
 
-    def load_test(
-        self,
-        name: str,
-        directory: Path,
-        resolution: int,
-        channels: int,
-        pixel_range: PixelRange | None,
-        digest: str,
-    ) -> Images: ...
+    def load_test(self, reading: Reading, digest: str) -> Images: ...
+
+
+TORCHVISION = "torchvision's download"
+DEBIAN = "Debian's installed package"
+APT = "Debian's package by apt-get"
 
 
 @dataclass(frozen=True)
@@ -44,7 +34,11 @@ class Source:
 
     classes, channels: of its images; none where only the images can say.
     torchvision: the class there that downloads it, and the options of each time it is called.
-    files: path in torchvision's layout -> MD5, as torchvision has it.
+    files: path in torchvision's layout -> MD5, as torchvision has it, or SHA-256 where they are
+        digests of ``unpacked`` files, which may be kept gzipped or not.
+    routes: by which the files are fetched, in this order, names in `nas.datasets.download.ROUTES`.
+    patience: seconds that a download may take. EMNIST has 562 MB, 450 s at 10 Mbit/s.
+    room: what the cache takes at most.
     form: what they are, a name in `nas.datasets.formats.FORMATS`.
     mirrored: whether its images show the same in a mirror, as letters and digits don't.
     sizes: how many images are published for training and for the test.
@@ -59,6 +53,10 @@ class Source:
     form: str = ""
     mirrored: bool = False
     sizes: tuple[int, int] = (0, 0)
+    unpacked: bool = False
+    routes: tuple[str, ...] = (TORCHVISION,)
+    patience: float = 1800.0
+    room: str = "600 MB"
 
     @property
     def reader(self) -> Reader:
@@ -102,8 +100,33 @@ DATASETS: dict[str, Source] = {
         1,
         "nas.datasets.fashion",
         ("FashionMNIST", ({},)),
+        files={
+            f"FashionMNIST/raw/{name}": digest
+            for name, digest in (
+                (
+                    "train-images-idx3-ubyte",
+                    "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+                ),
+                (
+                    "train-labels-idx1-ubyte",
+                    "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+                ),
+                (
+                    "t10k-images-idx3-ubyte",
+                    "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+                ),
+                (
+                    "t10k-labels-idx1-ubyte",
+                    "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+                ),
+            )
+        },
         mirrored=True,
         sizes=(60_000, 10_000),
+        unpacked=True,
+        routes=(DEBIAN, TORCHVISION, APT),
+        patience=300.0,
+        room="60 MB",
     ),
     "mnist": Source(
         "digits",
@@ -229,35 +252,20 @@ def find(name: str, data_dir: Path | None = None, pixel_range: PixelRange | None
     return source(name).reader.find(full_name(name), data_dir, pixel_range)
 
 
-def load(
-    name: str,
-    directory: str | Path,
-    resolution: int,
-    channels: int,
-    pixel_range: PixelRange | None = None,
-) -> Dataset:
-    """Return the training and validation images that `find` found, square and in so many channels.
+@functools.lru_cache(maxsize=2)
+def load(reading: Reading) -> Dataset:
+    """Return the training and validation images that `find` found.
 
     The test images play no part in a search, and are not read. The last two results are kept.
 
-    Raises DataError if a file is missing or malformed, ValueError for a resolution below 1 or
-    channels other than 1 and 3.
+    Raises DataError if a file is missing or malformed.
     """
-    _check(resolution, channels)
-    return _load(name, Path(directory).absolute(), resolution, channels, pixel_range)
-
-
-@functools.lru_cache(maxsize=2)
-def _load(
-    name: str, directory: Path, resolution: int, channels: int, pixel_range: PixelRange | None
-) -> Dataset:
-    """Do the work of `load`; apart, so that equal directories are one key of the cache."""
-    return source(name).reader.load(name, directory, resolution, channels, pixel_range)
+    return source(reading.name).reader.load(reading)
 
 
 def load_found(found: Found, resolution: int, channels: int) -> Dataset:
     """Return the training and validation images likewise; DataError if they have changed since."""
-    dataset = load(found.name, found.directory, resolution, channels, found.pixel_range)
+    dataset = load(found.reading(resolution, channels))
     if dataset.digest != found.digest:
         raise DataError(
             f"the images in {shown(found.directory)} have changed since they were looked through; "
@@ -266,26 +274,10 @@ def load_found(found: Found, resolution: int, channels: int) -> Dataset:
     return dataset
 
 
-def load_test(
-    name: str,
-    directory: str | Path,
-    resolution: int,
-    channels: int,
-    pixel_range: PixelRange | None = None,
-    digest: str = "",
-) -> Images:
+def load_test(reading: Reading, digest: str = "") -> Images:
     """Return the test images likewise, for the figure that ends a project; no search reads them.
 
     With `digest` DataError if the data set is another one by now, whose test may have been trained
     on.
     """
-    _check(resolution, channels)
-    reader, place = source(name).reader, Path(directory).absolute()
-    return reader.load_test(name, place, resolution, channels, pixel_range, digest)
-
-
-def _check(resolution: int, channels: int) -> None:
-    if resolution < 1:
-        raise ValueError(f"resolution is {resolution}, but must be at least 1")
-    if channels not in (1, 3):
-        raise ValueError(f"channels is {channels}, but must be 1 (gray) or 3 (colour)")
+    return source(reading.name).reader.load_test(reading, digest)

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from nas.datasets import Batches, Images, order
+from nas.datasets.normalization import Normalization
 from nas.full_training.augmentation import augment
 from nas.full_training.curve import Epoch
 from nas.full_training.job import Job
 from nas.full_training.loggers import CurveLog
 from nas.model.metadata import ModelMetadata
-from nas.model.model import normalized
 from nas.seeds import derive
 from nas.short_run.training import DivergedError, has_batch_norm, smoothed
 from search_space.network import Auxiliary
@@ -38,6 +38,7 @@ class FullRun(pl.LightningModule):
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
         self.job, self.metadata, self.log_of_curve = job, metadata, log
+        self.normalization = Normalization(metadata.mean, metadata.std)
         self.images, self.held_out = train, validation
         self.auxiliary = [part for part in network.modules() if isinstance(part, Auxiliary)]
         self.shift = round(job.recipe.shift * job.resolution)
@@ -48,7 +49,7 @@ class FullRun(pl.LightningModule):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Logits [N, classes] of uint8 pixels [N, C, H, W]."""
-        x = normalized(pixels, self.metadata)
+        x = self.normalization(pixels)
         logits: Tensor = self.network(x.contiguous(memory_format=torch.channels_last))
         return logits
 

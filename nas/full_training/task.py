@@ -71,9 +71,8 @@ class Task:
 
     def test_images(self) -> Images:
         """The test images, which only a network that is trained to its end may see."""
-        job, found = self.job, self.found
-        shape = (job.resolution, job.channels)
-        return load_test(found.name, found.directory, *shape, found.pixel_range, found.digest)
+        reading = self.found.reading(self.job.resolution, self.job.channels)
+        return load_test(reading, self.found.digest)
 
     def metadata(self) -> ModelMetadata:
         """What is kept with the weights."""

@@ -119,17 +119,19 @@ def _check_held_out(found: "Found", known: Metadata) -> None:
 def _whole_part(found: "Found", known: Metadata, part: str) -> "Images":
     from nas.datasets import load, load_test
 
-    place = (found.name, found.directory, known.resolution, known.channels, found.pixel_range)
+    reading = found.reading(known.resolution, known.channels)
     if part == "test":
-        return load_test(*place, found.digest)
-    return load(*place).validation if part == "val" else load(*place).train
+        return load_test(reading, found.digest)
+    return load(reading).validation if part == "val" else load(reading).train
 
 
 def _own_part(found: "Found", known: Metadata, kept: Membership, part: str) -> Measured:
     """The images of a folder that has changed, or is another one, that were not trained on."""
     from nas.datasets.folder import load_members
 
-    images, left, refused = load_members(found, kept, part, known.resolution, known.channels)
+    images, left, refused = load_members(
+        found.reading(known.resolution, known.channels), kept, part
+    )
     before, words = len(kept.part(part)), WORDS[part]
     not_used = f"{refused:,} files in its {words} part were in another one then, and aren't used"
     if not len(images):

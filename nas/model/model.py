@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from nas.datasets.normalization import Normalization
 from nas.files import replace_file
 from nas.model.metadata import ModelMetadata
 from search_space.expand import expand
@@ -34,19 +35,10 @@ class Model:
     @torch.inference_mode()
     def probabilities(self, pixels: Tensor) -> Tensor:
         """Float32 [N, classes] of uint8 pixels [N, C, R, R]."""
-        images = normalized(pixels, self.metadata)
+        images = Normalization(self.metadata.mean, self.metadata.std)(pixels)
         # as `load_model` lays out the weights: several times as fast on a CPU
         logits: Tensor = self.network(images.contiguous(memory_format=torch.channels_last))
         return logits.float().softmax(1)
-
-
-def normalized(pixels: Tensor, metadata: ModelMetadata) -> Tensor:
-    """Float32 [N, C, H, W] as networks are trained on, of uint8 pixels."""
-    mean, std = (
-        torch.tensor([255 * value for value in values], device=pixels.device)[:, None, None]
-        for values in (metadata.mean, metadata.std)
-    )
-    return pixels.to(torch.float32).sub_(mean).div_(std)
 
 
 def save_model(model: Model, directory: Path) -> None:

@@ -48,22 +48,18 @@ def evaluate(request: Request, dataset: "Dataset | None" = None) -> Evaluation:
 
     started = time.perf_counter()
     if dataset is None:
-        dataset = load(
-            request.dataset,
-            request.directory,
-            request.resolution,
-            request.channels,
-            request.pixel_range,
-        )
+        dataset = load(request.images)
     if dataset.digest != request.data:
         raise DataError(
-            f"{request.directory} holds data {dataset.digest}, the study was made with "
+            f"{request.images.directory} holds data {dataset.digest}, the study was made with "
             f"{request.data}: its images have changed since; bring the original files back"
         )
     gpus = [0] if torch.cuda.is_available() else []
     with one_thread(), torch.random.fork_rng(gpus):
         torch.manual_seed(derive(request.seed, "weights"))
-        network = build(request.candidate.architecture, request.channels, len(dataset.classes))
+        network = build(
+            request.candidate.architecture, request.images.channels, len(dataset.classes)
+        )
         initialize(network)
         try:
             run = fit(

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nas.datasets import Batches, Dataset, order
+from nas.datasets.normalization import Normalization
 from nas.settings import Recipe
 from nas.short_run.trainer import lightning_alone, make_trainer
 from search_space.network import Auxiliary
@@ -41,9 +42,6 @@ class ShortRun(pl.LightningModule):
     ``mean`` and ``std`` have one entry a channel, of pixels on a scale of 0..1.
     """
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(
         self,
         network: nn.Module,
@@ -58,9 +56,7 @@ class ShortRun(pl.LightningModule):
         self.auxiliary = [part for part in network.modules() if isinstance(part, Auxiliary)]
         self.recipe = recipe
         self.label_smoothing = label_smoothing
-        for name, values in (("mean", mean), ("std", std)):
-            scaled = torch.tensor([255 * value for value in values])[:, None, None]
-            self.register_buffer(name, scaled, persistent=False)
+        self.normalization = Normalization(mean, std)
         self.steps = steps
         self.curve: list[Point] = []
         self._seen = self._since = 0
@@ -70,7 +66,7 @@ class ShortRun(pl.LightningModule):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Logits [N, classes] of uint8 pixels [N, C, H, W]."""
-        x = pixels.to(torch.float32).sub_(self.mean).div_(self.std)
+        x = self.normalization(pixels)
         logits: Tensor = self.network(x.contiguous(memory_format=torch.channels_last))
         return logits
 

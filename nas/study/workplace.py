@@ -99,15 +99,7 @@ def _joined(settings: Settings, directory: str, cluster: "Address", place: Place
 
     @cache
     def images() -> Package:
-        return package(
-            load(
-                settings.dataset,
-                directory,
-                settings.resolution,
-                settings.channels,
-                settings.pixel_range,
-            )
-        )
+        return package(load(settings.reading(directory)))
 
     def say(words: str) -> None:
         if words not in said:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from nas.datasets.normalization import Normalization
 from nas.model.model import Model
 from search_space.network import Auxiliary
 
@@ -14,22 +15,17 @@ from search_space.network import Auxiliary
 class Inference(nn.Module):
     """Float32 probabilities [N, classes] of uint8 images [N, C, R, R]."""
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(self, model: Model) -> None:
         super().__init__()
         self.network = folded(model.network)
         for weights in self.network.parameters():
             # a copy even where it has that layout as well: torch.export saves no other strides
             weights.data = weights.data.clone(memory_format=torch.contiguous_format)
-        for name in ("mean", "std"):
-            values = [255 * value for value in getattr(model.metadata, name)]
-            self.register_buffer(name, torch.tensor(values)[:, None, None])
+        self.normalization = Normalization(model.metadata.mean, model.metadata.std)
         self.eval()
 
     def forward(self, images: Tensor) -> Tensor:
-        pixels = (images.to(torch.float32) - self.mean) / self.std
+        pixels = self.normalization(images)
         # several times as fast in PyTorch; ONNX has but one layout
         logits = self.network(pixels.contiguous(memory_format=torch.channels_last))
         probabilities: Tensor = logits.softmax(1)

@@ -3,6 +3,7 @@
 import hashlib
 import struct
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +11,18 @@ import pytest
 import torch
 from torchvision.transforms.v2 import functional  # type: ignore[import-untyped]
 
-from nas.datasets import DataError, Dataset, arrays, fashion, find, sources, split
-from nas.datasets.fashion import FILES
+from nas.datasets import DATASETS, DataError, Dataset, arrays, find, sources, split
+from nas.datasets.found import Reading
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
+DIGESTS = {Path(path).name: one for path, one in DATASETS["fashion-mnist"].files.items()}
 
 EACH = 6
 """Images of each class in the tiny data: 5 to train, 1 to validate."""
 
 
 def load(directory: Path, resolution: int = 28, channels: int = 1) -> Dataset:
-    return sources.load("fashion-mnist", directory, resolution, channels)
+    return sources.load(Reading("fashion-mnist", str(directory), resolution, channels))
 
 
 def write(
@@ -33,7 +35,8 @@ def write(
 @pytest.fixture
 def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """60 random training images in a directory, the first pixel of each its index; no test set."""
-    monkeypatch.setattr(fashion, "TRAIN", 60)
+    source = DATASETS["fashion-mnist"]
+    monkeypatch.setitem(DATASETS, "fashion-mnist", replace(source, sizes=(60, 0)))
     pixels = np.random.PCG64(1).random_raw(10 * EACH * 28 * 28).astype(np.uint8)
     pixels = pixels.reshape(-1, 28, 28)
     pixels[:, 0, 0] = np.arange(10 * EACH)
@@ -87,8 +90,8 @@ def test_the_split_is_stratified_and_keeps_the_order(tiny: Path) -> None:
 
 def test_loading_is_done_once_and_again_the_same(tiny: Path) -> None:
     first = load(tiny)
-    assert load(tiny, 28) is sources.load("fashion-mnist", str(tiny), 28, 1) is first
-    sources._load.cache_clear()
+    assert load(tiny, 28) is sources.load(Reading("fashion-mnist", str(tiny), 28, 1)) is first
+    sources.load.cache_clear()
     again = load(tiny)
     assert torch.equal(first.train.pixels, again.train.pixels)
     assert torch.equal(first.validation.labels, again.validation.labels)
@@ -99,11 +102,11 @@ def test_the_digest_tells_data_and_rules_apart(tiny: Path, monkeypatch: pytest.M
     first = load(tiny)
     assert load(tiny, 8).digest == first.digest, "one split, whatever the resolution"
     monkeypatch.setattr(split, "SPLIT_VERSION", 2)
-    sources._load.cache_clear()
+    sources.load.cache_clear()
     second = load(tiny)
     content = (tiny / IMAGES).read_bytes()
     (tiny / IMAGES).write_bytes(content[:-1] + bytes((content[-1] ^ 1,)))
-    sources._load.cache_clear()
+    sources.load.cache_clear()
     assert len({first.digest, second.digest, load(tiny).digest}) == 3
 
 
@@ -147,7 +150,7 @@ def test_a_missing_file_is_named(tiny: Path) -> None:
         load(tiny)
     assert str(caught.value) == (
         f"{tiny / LABELS} can't be read: No such file or directory "
-        f"(expected SHA-256 {FILES[LABELS]}); "
+        f"(expected SHA-256 {DIGESTS[LABELS]}); "
         "put the original there, or let nas.datasets.find choose the directory"
     )
 
@@ -171,7 +174,7 @@ def test_a_malformed_file_is_named_with_both_digests(
         load(tiny)
     found = hashlib.sha256(content).hexdigest()
     assert str(caught.value).startswith(
-        f"{tiny / LABELS} {fault}: expected SHA-256 {FILES[LABELS]}, found {found}; "
+        f"{tiny / LABELS} {fault}: expected SHA-256 {DIGESTS[LABELS]}, found {found}; "
     )
 
 

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from nas.datasets import DataError, find, load, sources
+from nas.datasets.found import Reading
 from nas.datasets.image import read_image
 
 Array = np.ndarray[Any, Any]
@@ -21,7 +22,7 @@ LEVELS = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
 
 @pytest.fixture(autouse=True)
 def _fresh(own_cache: Path) -> None:
-    sources._load.cache_clear()
+    sources.load.cache_clear()
 
 
 def png(values: Array, kind: int, *chunks: tuple[bytes, bytes]) -> bytes:
@@ -100,7 +101,7 @@ def test_values_of_unknown_range_are_refused(tmp_path: Path, kind: str) -> None:
     assert "--pixel-range 0:4095" in said
     assert "\n" not in said
     with pytest.raises(DataError, match="of unknown range"):
-        load(f"folder:{root}", root, 8, 1)
+        load(Reading(f"folder:{root}", str(root), 8, 1))
     with pytest.raises(DataError, match=r"has (pixels of|floating-point pixels)"):
         read_image(root / "dark" / f"0.{kind}", 8, 1)
 
@@ -111,12 +112,12 @@ def test_the_range_that_is_given_makes_them_what_8_bits_are(tmp_path: Path, kind
     deep = folder(tmp_path / "deep", DEEP[kind], kind)
     expected = {
         tuple(image.flatten().tolist())
-        for image in load(f"folder:{plain}", plain, 8, 1).train.pixels
+        for image in load(Reading(f"folder:{plain}", str(plain), 8, 1)).train.pixels
     }
     found = find(f"folder:{deep}", pixel_range=(0, 255))
     assert found.pixel_range == (0, 255)
     assert found.digest != find(f"folder:{deep}", pixel_range=(0, 4095)).digest
-    read = load(found.name, deep, 8, 1, (0, 255))
+    read = load(Reading(found.name, str(deep), 8, 1, (0, 255)))
     assert read.digest == found.digest
     every = {tuple(read_image(path, 8, 1).flatten().tolist()) for path in plain.rglob("*.png")}
     assert {tuple(image.flatten().tolist()) for image in read.train.pixels} <= every
@@ -136,7 +137,7 @@ def test_16_bits_that_are_all_in_use_are_read_as_they_always_were(
     root = folder(tmp_path / "x", DEEP[kind], kind, scale=257)
     found = find(f"folder:{root}")
     assert found.pixel_range == (0, 65535)
-    read = load(found.name, root, 8, 1).train.pixels
+    read = load(Reading(found.name, str(root), 8, 1)).train.pixels
     assert set(read.unique().tolist()) == set(LEVELS.flatten().tolist())
     assert find(f"folder:{root}", pixel_range=(0, 65535)).digest == found.digest
     # a dark one among bright ones is read as they are

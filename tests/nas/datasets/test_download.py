@@ -7,14 +7,17 @@ import shutil
 import struct
 import subprocess
 import time
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 
 import pytest
 
-from nas.datasets import DATASETS, DataError, download, fashion
+from nas.datasets import DATASETS, DataError, download, originals
 
 Contents = dict[str, bytes]
+FASHION = DATASETS["fashion-mnist"]
+FILES = [Path(path).name for path in FASHION.files]
 
 
 def idx(*shape: int) -> bytes:
@@ -29,10 +32,13 @@ def contents(monkeypatch: pytest.MonkeyPatch) -> Contents:
     """Four tiny files that are well formed, and whose digests are the expected ones."""
     files = {
         name: idx(count, 28, 28) if "images" in name else idx(count)
-        for name, count in zip(fashion.FILES, (6, 6, 4, 4), strict=True)
+        for name, count in zip(FILES, (6, 6, 4, 4), strict=True)
     }
-    digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    monkeypatch.setattr(fashion, "FILES", digests)
+    digests = {
+        path: hashlib.sha256(content).hexdigest()
+        for path, content in zip(FASHION.files, files.values(), strict=True)
+    }
+    monkeypatch.setitem(DATASETS, "fashion-mnist", replace(FASHION, files=digests))
     return files
 
 
@@ -49,7 +55,9 @@ def test_torchvision_puts_the_files_where_they_are_looked_for(
 ) -> None:
     # torchvision downloads nothing if the files are there: all runs but its connection
     put(tmp_path / "FashionMNIST" / "raw", contents)
-    assert fashion.read(download.torchvision(tmp_path, DATASETS["fashion-mnist"])) == contents
+    source = DATASETS["fashion-mnist"]
+    found = originals.read(source, download.torchvision(tmp_path, source))
+    assert list(found.values()) == list(contents.values())
 
 
 def fake_apt(directory: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
@@ -80,14 +88,16 @@ def test_apt_unpacks_the_package_even_if_another_source_fails_to_update(
     )
     fake_apt(tmp_path / "bin", monkeypatch, script)
     (tmp_path / "scratch").mkdir()
-    assert fashion.read(download.apt(tmp_path / "scratch")) == contents
+    source = DATASETS["fashion-mnist"]
+    found = originals.read(source, download.apt(tmp_path / "scratch", source))
+    assert list(found.values()) == list(contents.values())
 
 
 def test_apt_says_why_it_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = 'case "$*" in *update) echo "E: no route"; exit 100;; esac; echo "E: unknown"; exit 1'
     fake_apt(tmp_path / "bin", monkeypatch, script)
     with pytest.raises(DataError) as caught:
-        download.apt(tmp_path)
+        download.apt(tmp_path, FASHION)
     assert str(caught.value) == (
         "apt-get download failed: E: unknown; before that, apt-get update failed: E: no route"
     )
@@ -96,13 +106,13 @@ def test_apt_says_why_it_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_apt_may_leave_no_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_apt(tmp_path / "bin", monkeypatch, "exit 0")
     with pytest.raises(DataError, match="apt-get download left no package dataset-fashion-mnist"):
-        download.apt(tmp_path)
+        download.apt(tmp_path, FASHION)
 
 
 def test_apt_may_be_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(DataError, match="apt-get is not installed"):
-        download.apt(tmp_path)
+        download.apt(tmp_path, FASHION)
 
 
 def test_a_command_that_hangs_is_ended_with_its_children(

@@ -7,25 +7,43 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from nas.datasets import DataError, cache, fashion
+from nas.datasets import DATASETS, DataError, cache, download, fashion
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 
 Contents = dict[str, bytes]
+Routes = dict[str, Callable[[Path], Path]]
 
 
 @pytest.fixture
 def contents(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Contents:
     """Four tiny files whose digests are the expected ones; the cache is empty, no source works."""
-    files = {name: f"the content of {name}".encode() for name in fashion.FILES}
-    monkeypatch.setattr(fashion, "FILES", {n: digest(c) for n, c in files.items()})
+    source = DATASETS[fashion.NAME]
+    files = {path: f"the content of {path}".encode() for path in source.files}
+    digests = {path: digest(content) for path, content in files.items()}
+    monkeypatch.setitem(DATASETS, fashion.NAME, replace(source, files=digests, routes=()))
     monkeypatch.setenv(cache.CACHE_VARIABLE, str(tmp_path / "cache"))
-    monkeypatch.setattr(fashion, "SOURCES", {})
-    return files
+    return {Path(path).name: content for path, content in files.items()}
+
+
+@pytest.fixture
+def fetched_by(monkeypatch: pytest.MonkeyPatch) -> Callable[[Routes], None]:
+    """Replaces the routes by which the files are fetched."""
+
+    def replaced(routes: Routes) -> None:
+        source = DATASETS[fashion.NAME]
+        monkeypatch.setitem(DATASETS, fashion.NAME, replace(source, routes=tuple(routes)))
+        for name, route in routes.items():
+            monkeypatch.setitem(
+                download.ROUTES, name, lambda scratch, _, route=route: route(scratch)
+            )
+
+    return replaced
 
 
 def kept() -> Path:
@@ -147,7 +165,7 @@ def test_an_unreadable_file_is_an_error(contents: Contents, tmp_path: Path) -> N
 
 
 def test_the_first_source_with_all_four_wins(
-    contents: Contents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    contents: Contents, tmp_path: Path, fetched_by: Callable[[Routes], None]
 ) -> None:
     calls: list[str] = []
 
@@ -165,7 +183,7 @@ def test_the_first_source_with_all_four_wins(
         "full": source("full", contents),
         "late": source("late", contents),
     }
-    monkeypatch.setattr(fashion, "SOURCES", sources)
+    fetched_by(sources)
     assert held(fashion.find_files()) == contents
     assert calls == ["partial", "full"]
     fashion.find_files()
@@ -173,7 +191,7 @@ def test_the_first_source_with_all_four_wins(
 
 
 def test_every_failure_is_in_the_message(
-    contents: Contents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    contents: Contents, tmp_path: Path, fetched_by: Callable[[Routes], None]
 ) -> None:
     def broken(scratch: Path) -> Path:
         raise DataError("the line is dead")
@@ -183,11 +201,11 @@ def test_every_failure_is_in_the_message(
 
     put(kept(), {IMAGES: b"bad"})
     sources = {"first": broken, "second": full, "third": lambda scratch: scratch / "no"}
-    monkeypatch.setattr(fashion, "SOURCES", sources)
+    fetched_by(sources)
     with pytest.raises(DataError) as caught:
         fashion.find_files()
     lines = str(caught.value).splitlines()
-    assert lines[0] == "no source has Fashion-MNIST:"
+    assert lines[0] == "no source has fashion-mnist:"
     assert lines[1].startswith(f"  the cache: {kept() / IMAGES} is altered")
     assert f"expected SHA-256 {digest(contents[IMAGES])}, found {digest(b'bad')}" in lines[1]
     assert lines[2] == "  first: the line is dead"
@@ -198,9 +216,9 @@ def test_every_failure_is_in_the_message(
 
 @pytest.mark.parametrize("damaged", [b"", b"altered", None])
 def test_a_bad_cache_is_filled_anew(
-    contents: Contents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: bytes | None
+    contents: Contents, tmp_path: Path, damaged: bytes | None, fetched_by: Callable[[Routes], None]
 ) -> None:
-    monkeypatch.setattr(fashion, "SOURCES", {"disk": lambda _: tmp_path / "disk"})
+    fetched_by({"disk": lambda _: tmp_path / "disk"})
     put(tmp_path / "disk", contents, gz=True)
     directory = put(kept(), contents)
     before = (directory / LABELS).stat().st_ino
@@ -221,12 +239,12 @@ def test_the_cache_is_the_users_own_unless_overridden(monkeypatch: pytest.Monkey
 
 
 def test_an_unwritable_cache_is_one_line_before_anything_is_fetched(
-    contents: Contents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    contents: Contents, tmp_path: Path, fetched_by: Callable[[Routes], None]
 ) -> None:
     # a file where a directory should be stops root as well, whom permissions don't
     (tmp_path / "cache").write_bytes(b"")
     sources = {"net": lambda _: pytest.fail("fetched in vain")}
-    monkeypatch.setattr(fashion, "SOURCES", sources)
+    fetched_by(sources)
     for data_dir in (None, put(tmp_path / "given", contents)):
         with pytest.raises(DataError) as caught:
             fashion.find_files(data_dir)
@@ -261,19 +279,22 @@ def test_a_cache_without_write_access_serves_if_it_is_good(
 
 
 def test_many_processes_fill_one_cache(tmp_path: Path) -> None:
-    contents = {name: os.urandom(3 << 20) for name in fashion.FILES}
+    contents = {Path(path).name: os.urandom(3 << 20) for path in DATASETS[fashion.NAME].files}
     given = put(tmp_path / "given", contents)
     directory = put(tmp_path / "cache" / "fashion-mnist", {IMAGES: b"bad"})
     program = f"""
+from dataclasses import replace
 from pathlib import Path
-from nas.datasets import cache, fashion
-fashion.FILES = { {name: digest(content) for name, content in contents.items()}!r}
-fashion.SOURCES = {{"disk": lambda scratch: Path({str(given)!r})}}
+from nas.datasets import DATASETS, cache, download, fashion, originals
+digests = { {f"FashionMNIST/raw/{name}": digest(content) for name, content in contents.items()}!r}
+download.ROUTES["disk"] = lambda *_: Path({str(given)!r})
+source = replace(DATASETS["fashion-mnist"], files=digests, routes=("disk",))
+DATASETS["fashion-mnist"] = source
 for _ in range(10):
-    assert fashion.read(fashion.find_files())
+    assert originals.read(source, fashion.find_files())
     # fills it again while the others read
-    for name, content in fashion.read(Path({str(given)!r})).items():
-        cache.write(cache.cache_directory("fashion-mnist"), name, content, "60 MB")
+    for path, content in originals.read(source, Path({str(given)!r})).items():
+        cache.write(cache.cache_directory("fashion-mnist"), Path(path).name, content, "60 MB")
 """
     environment = {**os.environ, cache.CACHE_VARIABLE: str(tmp_path / "cache")}
     processes = [

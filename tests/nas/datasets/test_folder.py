@@ -12,12 +12,12 @@ import torch
 from PIL import Image
 
 from nas.datasets import DataError, find, folder, load, load_test, sources
-from nas.datasets.found import shown
+from nas.datasets.found import Reading, shown
 
 
 @pytest.fixture(autouse=True)
 def _fresh(own_cache: Path) -> None:
-    sources._load.cache_clear()
+    sources.load.cache_clear()
 
 
 def picture(path: Path, level: int, mode: str = "L") -> None:
@@ -36,11 +36,11 @@ def classes(root: Path, levels: dict[str, Iterable[int]], mode: str = "L") -> Pa
 def levels(root: Path) -> dict[str, list[list[int]]]:
     """What each part holds: of each class the levels, sorted."""
     found = find(f"folder:{root}")
-    data = load(found.name, found.directory, 8, 1)
+    data = load(found.reading(8, 1))
     assert data.digest == found.digest
     assert data.classes == found.classes
     parts = {"train": data.train, "val": data.validation}
-    parts["test"] = load_test(found.name, found.directory, 8, 1)
+    parts["test"] = load_test(found.reading(8, 1))
     return {
         part: [
             sorted(images.pixels[images.labels == label, 0, 0, 0].tolist())
@@ -138,7 +138,7 @@ def test_one_colour_image_makes_a_folder_colour(tmp_path: Path, mode: str, chann
     for _ in range(2):  # once looked at, once remembered
         found = find(f"folder:{root}")
         assert found.channels == channels
-    data = load(found.name, found.directory, 8, 3)
+    data = load(found.reading(8, 3))
     assert data.train.pixels.shape[1:] == (3, 8, 8)
     assert len(data.mean) == len(data.std) == 3
 
@@ -151,7 +151,7 @@ def test_mean_and_std_are_those_of_the_training_images(tmp_path: Path) -> None:
             pixels = chance.integers(0, 256, (9, 9, 3), dtype=np.uint8)
             pixels[:, :, 2] = 7
             Image.fromarray(pixels).save(tmp_path / name / f"{number}.png")
-    data = load(f"folder:{tmp_path}", tmp_path, 9, 3)
+    data = load(Reading(f"folder:{tmp_path}", str(tmp_path), 9, 3))
     values = data.train.pixels.double() / 255
     assert data.mean == pytest.approx(values.mean((0, 2, 3)).tolist())
     std = values.std((0, 2, 3), correction=0).tolist()
@@ -161,10 +161,10 @@ def test_mean_and_std_are_those_of_the_training_images(tmp_path: Path) -> None:
 def test_images_are_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = classes(tmp_path, {"a": range(3), "b": range(10, 13)})
     found = find(f"folder:{root}")
-    first = load(found.name, found.directory, 8, 1)
+    first = load(found.reading(8, 1))
     monkeypatch.setattr(folder, "examine", lambda *_: pytest.fail("again"))
     monkeypatch.setattr(folder, "look_at", lambda *_: pytest.fail("again"))
-    assert load(found.name, root, 8, 1) is first
+    assert load(Reading(found.name, str(root), 8, 1)) is first
     assert find(f"folder:{root}") == found
 
 
@@ -175,7 +175,7 @@ def test_images_that_change_after_they_were_looked_through_are_an_error(tmp_path
     with pytest.raises(DataError, match="have changed since they were looked through"):
         sources.load_found(found, 8, 1)
     with pytest.raises(DataError, match="its test may hold some that were trained on"):
-        load_test(found.name, found.directory, 8, 1, digest=found.digest)
+        load_test(found.reading(8, 1), digest=found.digest)
 
 
 def refused(root: Path) -> str:
@@ -301,7 +301,7 @@ def test_names_of_classes_may_be_anything(tmp_path: Path) -> None:
     root = classes(tmp_path, {name: [9 * i, 9 * i + 1, 9 * i + 2] for i, name in enumerate(names)})
     found = find(f"folder:{root}")
     assert found.classes == tuple(sorted(names))
-    assert load(found.name, found.directory, 8, 1).classes == found.classes
+    assert load(found.reading(8, 1)).classes == found.classes
     (root / "new\nline" / "1.png").write_bytes(b"")
     assert "new\\nline/1.png" in refused(root)
 
@@ -319,5 +319,5 @@ def test_an_unwritable_cache_only_costs_time(tmp_path: Path, own_cache: Path) ->
 
 def test_labels_and_pixels_are_of_the_right_kind(tmp_path: Path) -> None:
     root = classes(tmp_path, {"a": range(3), "b": range(10, 13)})
-    data = load(f"folder:{root}", root, 8, 1)
+    data = load(Reading(f"folder:{root}", str(root), 8, 1))
     assert (data.train.pixels.dtype, data.train.labels.dtype) == (torch.uint8, torch.int64)

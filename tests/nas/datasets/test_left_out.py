@@ -12,12 +12,13 @@ from PIL import Image
 
 from nas.datasets import DataError, find, folder, load, load_test, sources
 from nas.datasets.folder import PARTS, split
+from nas.datasets.found import Reading
 from nas.datasets.summary import left_out_words
 
 
 @pytest.fixture(autouse=True)
 def _fresh(own_cache: Path) -> None:
-    sources._load.cache_clear()
+    sources.load.cache_clear()
 
 
 def encoded(level: int, format: str = "PNG", mode: str = "L") -> bytes:
@@ -70,7 +71,7 @@ def test_images_are_known_by_their_content(root: Path, name: str, format: str) -
     assert "13 images of 2 classes" in found.words[0]
     assert "left out" not in "\n".join(found.words)
     assert found.digest != before.digest
-    assert len(load(found.name, root, 8, 1).train) == 9
+    assert len(load(Reading(found.name, str(root), 8, 1)).train) == 9
 
 
 @pytest.mark.parametrize(
@@ -129,8 +130,8 @@ def test_what_is_in_two_splits_stays_in_the_later_one(tmp_path: Path, part: str)
     found = find(f"folder:{tmp_path}")
     (line,) = [line for line in found.words if line.startswith("left out: ")]
     assert line.startswith(f"left out: 4 in '{part}' too, which keeps it: 'train/a/4.png'")
-    data = load(found.name, tmp_path, 8, 1)
-    test = load_test(found.name, tmp_path, 8, 1)
+    data = load(Reading(found.name, str(tmp_path), 8, 1))
+    test = load_test(Reading(found.name, str(tmp_path), 8, 1))
     sides = [set(some.pixels[:, 0, 0, 0].tolist()) for some in (data.train, data.validation, test)]
     assert sum(map(len, sides)) == len(set().union(*sides)) == 16
 
@@ -219,4 +220,4 @@ def test_every_file_is_used_or_named_and_on_one_side(
     again = find(f"folder:{other}")
     assert again.digest == found.digest
     assert again.membership == found.membership
-    assert load(again.name, other, 8, 1).digest == found.digest
+    assert load(again.reading(8, 1)).digest == found.digest

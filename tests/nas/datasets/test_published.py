@@ -29,9 +29,10 @@ from nas.datasets import (
     published,
     sources,
 )
-from nas.datasets.sources import FOLDER, full_name
+from nas.datasets.found import Reading
+from nas.datasets.sources import FOLDER, TORCHVISION, full_name
 
-NAMES = [name for name, source in DATASETS.items() if source.files]
+NAMES = [name for name, source in DATASETS.items() if source.form]
 Publish = Callable[[str, Path], tuple[Any, Any, Any, Any]]
 
 
@@ -44,7 +45,7 @@ def test_images_are_split_kept_and_found_again(name: str, publish: Publish, tmp_
     assert find(name) == found, "from the cache, since nothing can be fetched"
 
     side, count = pixels.shape[2], len(source.classes)
-    data = load(name, found.directory, side, source.channels)
+    data = load(Reading(name, found.directory, side, source.channels))
     assert data.digest == found.digest
     assert data.classes == found.classes
     assert len(data.mean) == len(data.std) == source.channels
@@ -56,7 +57,7 @@ def test_images_are_split_kept_and_found_again(name: str, publish: Publish, tmp_
         known = {bytes(image): label for image, label in zip(pixels, labels, strict=True)}
         assert [known[bytes(image)] for image in part.pixels.numpy()] == part.labels.tolist()
 
-    test = load_test(name, found.directory, side, source.channels)
+    test = load_test(Reading(name, found.directory, side, source.channels))
     assert np.array_equal(test.pixels.numpy(), test_pixels)
     assert test.labels.tolist() == test_labels.tolist()
 
@@ -66,13 +67,13 @@ def test_colour_has_a_mean_for_each_channel_and_may_be_gray(
 ) -> None:
     publish("cifar10", tmp_path)
     directory = find("cifar10", tmp_path).directory
-    data = load("cifar10", directory, 16, 3)
+    data = load(Reading("cifar10", directory, 16, 3))
     for channel in range(3):
         values = data.train.pixels[:, channel].double() / 255
         assert data.mean[channel] == pytest.approx(values.mean().item())
         assert data.std[channel] == pytest.approx(values.std(correction=0).item())
     assert len(set(data.mean)) == 3
-    gray = load("cifar10", directory, 32, 1)
+    gray = load(Reading("cifar10", directory, 32, 1))
     assert gray.train.pixels.shape[1:] == (1, 32, 32)
     assert len(gray.mean) == 1
     assert gray.digest == data.digest
@@ -171,7 +172,7 @@ def test_torchvision_reads_the_same(
     directory = find(name, tmp_path).directory
     options = {"split": "test"} if name == "svhn" else {"train": False}
     read = made(str(tmp_path), **options)
-    test = load_test(name, directory, 32, 3)
+    test = load_test(Reading(name, directory, 32, 3))
     pixels = read.data if name == "svhn" else read.data.transpose(0, 3, 1, 2)
     labels = read.labels if name == "svhn" else read.targets
     assert np.array_equal(test.pixels.numpy(), pixels)
@@ -204,11 +205,11 @@ def test_a_damaged_cache_is_refused_by_workers_and_made_anew(
     for content in (b"", good[:-1], good[:-1] + bytes((good[-1] ^ 1,)), b"{}" * 100):
         file.write_bytes(content)
         with pytest.raises(DataError, match="is damaged"):
-            load("mnist", found.directory, 9, 1)
-        monkeypatch.setattr(download, "torchvision", lambda *_: tmp_path / "raw")
+            load(Reading("mnist", found.directory, 9, 1))
+        monkeypatch.setitem(download.ROUTES, TORCHVISION, lambda *_: tmp_path / "raw")
         assert find("mnist") == found
-        load("mnist", found.directory, 9, 1)
-        sources._load.cache_clear()
+        load(Reading("mnist", found.directory, 9, 1))
+        sources.load.cache_clear()
     before = file.stat().st_ino
     find("mnist", tmp_path / "raw")
     assert file.stat().st_ino == before, "a good file is left alone"
@@ -225,7 +226,7 @@ def test_a_cache_of_other_files_is_made_anew(
     files = {**DATASETS["mnist"].files, path: hashlib.md5(content).hexdigest()}
     monkeypatch.setitem(DATASETS, "mnist", replace(DATASETS["mnist"], files=files))
     with pytest.raises(DataError, match="was made of other files"):
-        load("mnist", first.directory, 10, 1)
+        load(Reading("mnist", first.directory, 10, 1))
     assert find("mnist", tmp_path / "raw") == first, "the same images"
 
 
@@ -235,10 +236,10 @@ def test_what_cannot_be_fetched_says_how_to_do_it_by_hand(
     def failing(*_: object) -> Path:
         raise DataError("torchvision failed: the line is dead")
 
-    monkeypatch.setattr(download, "torchvision", failing)
+    monkeypatch.setitem(download.ROUTES, TORCHVISION, failing)
     with pytest.raises(DataError) as caught:
         find("svhn")
-    assert "there is no svhn: the cache: " in str(caught.value)
+    assert "no source has svhn:\n  the cache: " in str(caught.value)
     assert "the line is dead" in str(caught.value)
     assert "Fetch train_32x32.mat, test_32x32.mat by hand" in str(caught.value)
 
@@ -248,7 +249,7 @@ def test_an_unwritable_cache_is_known_before_a_download(
 ) -> None:
     (tmp_path / "cache").write_bytes(b"")
     monkeypatch.setenv(cache.CACHE_VARIABLE, str(tmp_path / "cache"))
-    monkeypatch.setattr(download, "torchvision", lambda *_: pytest.fail("fetched in vain"))
+    monkeypatch.setitem(download.ROUTES, TORCHVISION, lambda *_: pytest.fail("fetched in vain"))
     with pytest.raises(DataError, match=r"can't write the cache .*Not a directory\. Set INCEPTION"):
         find("cifar100")
 

@@ -23,7 +23,7 @@ def found() -> Found:
 
 @pytest.fixture(scope="session")
 def dataset(found: Found) -> Dataset:
-    return load(found.name, found.directory, 8, 1)
+    return load(found.reading(8, 1))
 
 
 @pytest.fixture

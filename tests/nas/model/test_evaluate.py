@@ -30,7 +30,7 @@ def test_scores_are_of_the_test_images(
     assert (code, err) == (0, "")
     data = json.loads(out)
     found = find("fashion-mnist")
-    test = load_test(found.name, found.directory, 28, 1)
+    test = load_test(found.reading(28, 1))
     probabilities = tiny_model.probabilities(test.pixels).numpy()
     expected = score(probabilities, test.labels.numpy(), found.classes).to_json()
     assert (data["dataset"], data["split"], data["images"]) == ("fashion-mnist", "test", 10_000)
@@ -53,7 +53,7 @@ def test_validation_images_are_another_split(nas_in: Run, saved: Path, tiny_mode
     assert (code, err) == (0, "")
     data = json.loads(out)
     found = find("fashion-mnist")
-    images = load(found.name, found.directory, 28, 1).validation
+    images = load(found.reading(28, 1)).validation
     predicted = tiny_model.probabilities(images.pixels).argmax(1)
     assert data["split"] == "validation"
     assert data["accuracy"] == float((predicted == images.labels).double().mean())

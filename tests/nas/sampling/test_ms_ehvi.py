@@ -38,7 +38,7 @@ SCALE = Scale(np.full(5, 0.5), np.full(5, 0.3))
 def landscape(request: Request) -> Evaluation:
     """Accuracy as a smooth function of the architecture, less of it at small budgets."""
     architecture = request.candidate.architecture
-    total = cost(architecture, request.resolution)
+    total = cost(architecture, request.images.resolution)
     error = 1.2 * total.params**-0.12 * total.flops**-0.04
     error *= 0.7 if architecture.norm != "none" else 1.0
     error *= 1.0 - 0.1 * (len(architecture.stages) - 1)

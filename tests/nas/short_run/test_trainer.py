@@ -103,7 +103,7 @@ def short_run() -> Any:
 def full_training(directory: Path) -> dict[str, torch.Tensor]:
     """The weights of two epochs, the second in a process that goes on from the first's end."""
     found = find("fashion-mnist")
-    data = load(found.name, found.directory, 8, 1)
+    data = load(found.reading(8, 1))
     job = Job(SMALL, found.name, found.digest, 1, 8, 300, 2, "float32", 1, True)
     about = ModelMetadata(
         classes=found.classes,

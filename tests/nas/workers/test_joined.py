@@ -41,7 +41,7 @@ def images() -> Package:
 
 def dataset() -> Dataset:
     found = find("fashion-mnist")
-    return load(found.name, found.directory, 8, 1)
+    return load(found.reading(8, 1))
 
 
 STUDY = ["run", "--trials", "4", "--resolution", "8", "--budget", "256", "--rungs", "1"]

@@ -67,7 +67,7 @@ class Study:
 @pytest.fixture
 def study(tiny_settings: Settings) -> Study:
     found = find("fashion-mnist")
-    dataset = load(found.name, found.directory, 8, 1)
+    dataset = load(found.reading(8, 1))
     candidate = tiny_settings.space.sample(lambda name, options: options[0], 8)
     long = replace(tiny_settings, data=dataset.digest, budgets=(100_000,))
     return Study(dataset, long.request(candidate, "", 0))

@@ -59,7 +59,7 @@ def test_int8_says_what_it_costs(nas_in: Run, saved: Path) -> None:
     data = json.loads(out)
     assert data["difference"] < 1e-5
     found = find("fashion-mnist")
-    test = load_test(found.name, found.directory, 28, 1)
+    test = load_test(found.reading(28, 1))
     accuracies = []
     for path in (saved, Path("small.onnx")):
         classifier = load_classifier(path)

@@ -81,7 +81,7 @@ def test_onnx_runs_without_our_packages_on_all_test_images(
     tiny_model: Model, exported: Path, tmp_path: Path
 ) -> None:
     found_images = find("fashion-mnist")
-    images = load_test(found_images.name, found_images.directory, 28, 1).pixels.numpy()
+    images = load_test(found_images.reading(28, 1)).pixels.numpy()
     assert len(images) == 10_000
     np.save(tmp_path / "images.npy", images)
     command = [sys.executable, "-I", "-c", ALONE, str(exported), str(tmp_path / "images.npy")]

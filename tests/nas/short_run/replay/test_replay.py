@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
+from nas.datasets.found import Reading
 from nas.seeds import derive
 from nas.settings import Recipe, Request, Settings
 from nas.short_run.replay import LEAST_CANDIDATES, Replay, open_replay
@@ -33,7 +34,7 @@ BF16 = Recipe(precision="bf16")
 
 
 def request(candidate: Candidate, budget: int, seed: int = 0) -> Request:
-    return Request(candidate, BF16, 28, 1, budget, seed, "d")
+    return Request(candidate, BF16, Reading("fashion-mnist", "", 28, 1), budget, seed, "d")
 
 
 def accuracy(found: Evaluation) -> float:
