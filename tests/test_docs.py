@@ -105,6 +105,13 @@ def test_every_file_says_what_is_in_it(directory: str) -> None:
         assert path.read_text().startswith('"""'), path
 
 
+def test_links_and_pictures_of_the_readme_are_there() -> None:
+    targets = set(re.findall(r"\]\(([^)#]+)", README)) | set(re.findall(r'src="([^"]+)"', README))
+    assert {"docs/front.png", "docs/network.svg"} <= targets
+    for target in targets:
+        assert "://" in target or (ROOT / target).exists(), target
+
+
 @pytest.mark.parametrize("name", ["README.md", "benchmarks/README.md"])
 def test_nothing_waits_to_be_filled_in(name: str) -> None:
     assert not re.search(r"^[A-Z]{5,}$|\| [A-Z]{5,} \|", (ROOT / name).read_text(), re.MULTILINE)

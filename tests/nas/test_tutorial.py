@@ -7,8 +7,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
 SECTION = README.split("## From a search to a network in use\n")[1].split("\n## ")[0]
+IMAGES = (ROOT / "docs" / "train.md").read_text().split("## Predictions and measurements\n")[1]
+"""Where README's line on images leads: a script that writes some, which is run first."""
 
 
 def test_every_line_works(nas_in: Callable[..., tuple[int, str, str]], tiny_toml: Path) -> None:
@@ -16,11 +19,11 @@ def test_every_line_works(nas_in: Callable[..., tuple[int, str, str]], tiny_toml
         "run": ["--trials", "2", "--space", str(tiny_toml), "--budget", "256", "--rungs", "1"],
         "train": ["--epochs", "1", "--train-size", "300"],
     }
+    assert "(docs/train.md#predictions-and-measurements)" in SECTION
+    (script,) = re.findall(r"^```python\n(.*?)^```", IMAGES, re.MULTILINE | re.DOTALL)
+    subprocess.run([sys.executable, "-c", script], check=True)
     outputs: dict[str, str] = {}
-    for language, block in re.findall(r"^```(\w+)\n(.*?)^```", SECTION, re.MULTILINE | re.DOTALL):
-        if language == "python":
-            subprocess.run([sys.executable, "-c", block], check=True)
-            continue
+    for block in re.findall(r"^```sh\n(.*?)^```", SECTION, re.MULTILINE | re.DOTALL):
         for line in block.splitlines():
             program, command, *arguments = shlex.split(line)
             if program.endswith("pip"):  # what export needs; the tests have it in their extra
