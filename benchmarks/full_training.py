@@ -15,13 +15,13 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from nas.datasets import Batches, Dataset, Found, find, load, order
+from nas.datasets.normalization import Normalization
 from nas.full_training.augmentation import augment
 from nas.full_training.curve import TrainingProgress
 from nas.full_training.fit import fit, prepared, run_of, training_images
 from nas.full_training.job import FullRecipe, Job
 from nas.full_training.module import share_of_peak
 from nas.model.metadata import ModelMetadata
-from nas.model.model import normalized
 from nas.seeds import derive
 from nas.short_run.precision import best_precision
 from search_space.architecture import Candidate
@@ -60,6 +60,7 @@ def by_hand(job: Job, description: ModelMetadata, data: Dataset) -> float:
             use_buffers=True,
         )
         optimizer = run.configure_optimizers()["optimizer"]  # type: ignore[no-untyped-call]
+        normalization = Normalization(description.mean, description.std)
         started, step = 0.0, 0
         for epoch in range(job.epochs):
             seen = order(len(images), len(images), derive(job.seed, "order", epoch))
@@ -70,7 +71,7 @@ def by_hand(job: Job, description: ModelMetadata, data: Dataset) -> float:
                     )
                 generator = torch.Generator().manual_seed(derive(job.seed, "augment", step))
                 pixels = augment(pixels, run.shift, recipe.flip, recipe.erase, generator)
-                x = normalized(pixels, description).contiguous(memory_format=torch.channels_last)
+                x = normalization(pixels).contiguous(memory_format=torch.channels_last)
                 with torch.autocast("cpu", torch.bfloat16, enabled=job.precision == "bf16"):
                     logits = network(x).float()
                 loss = F.cross_entropy(

@@ -45,6 +45,7 @@ CODE = (
     "nas/sampling/ms_ehvi/surrogate.py",
     "nas/sampling/features.py",
     "nas/rungs/forecast.py",
+    "studies/forecast.py",
     "nas/rungs/promotion.py",
     "nas/short_run/replay.py",
     "nas/sampling/samplers.py",

@@ -24,13 +24,13 @@ from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from nas.rungs.forecast import log_error
 from nas.sampling.features import PACE, features
 from nas.sampling.ms_ehvi.surrogate import LENGTH, NOISE, Scale, process
 from nas.settings import Settings
 from nas.short_run.replay import model as boosted
 from search_space.architecture import Candidate
 from search_space.space import SearchSpace
+from studies.forecast import log_error
 from studies.pareto import Floats
 from studies.table import read_table
 

@@ -30,7 +30,6 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from nas.rungs.forecast import log_error
 from nas.sampling.features import GRAPH, features
 from nas.seeds import derive
 from nas.settings import CLASSES, Recipe, Request, Settings
@@ -38,6 +37,7 @@ from nas.short_run.evaluation import versions
 from search_space.architecture import Candidate
 from search_space.graph import Shape
 from studies.evaluation import Evaluation
+from studies.forecast import log_error
 from studies.pareto import Floats
 from studies.table import REPLAYED, Outcome, Run, Setting, Table, TableError, digest, read_table
 from studies.wording import counted

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from studies.forecast import Forecast, forecast
 from studies.pareto import Floats
 from studies.report.content import Content, Factor, Shares
 from studies.trials import Trial
@@ -24,9 +25,6 @@ LEAST_CANDIDATES = 40
 
 LEAST_FREE = 15
 """Candidates that must be left over for each effect to be told from chance."""
-
-LEAST_PAIRS = 6
-"""Candidates known at two rungs before one is foretold from the other."""
 
 LEAST_LEVEL = 5
 """Candidates that must have a level before anything is said of it."""
@@ -92,16 +90,15 @@ def sample(content: Content) -> Sample:
             there = longest.get(trial.key)
             if there is None or len(trial.rungs) > len(there.rungs):
                 longest[trial.key] = trial
-    lines = _lines(list(longest.values()), len(content.budgets))
+    forecasts = _forecasts(list(longest.values()), len(content.budgets))
     found: list[tuple[float, Trial]] = []
     foretold = 0
     for trial in longest.values():
         rung = len(trial.rungs) - 1
         if rung == len(content.budgets) - 1:
             found.append((trial.rungs[-1], trial))
-        elif rung in lines:
-            slope, start = lines[rung]
-            error = np.exp(start + slope * _log_error(trial.rungs[-1]))
+        elif rung in forecasts:
+            error = np.exp(forecasts[rung].expected(trial.rungs[-1]))
             found.append((float(np.clip(1 - error, 0, 1)), trial))
             foretold += 1
     accuracy = np.array([value for value, _ in found])
@@ -111,21 +108,14 @@ def sample(content: Content) -> Sample:
     return Sample(accuracy, np.log10(cost), tuple(g for g in groups if g is not None), foretold)
 
 
-def _log_error(accuracy: float) -> float:
-    return float(np.log(max(1 - accuracy, 1e-6)))
-
-
-def _lines(trials: Sequence[Trial], rungs: int) -> dict[int, tuple[float, float]]:
-    """(slope, start) of the log error at the last rung over that at an earlier one, by rung."""
-    out = {}
-    full = [trial.rungs for trial in trials if len(trial.rungs) == rungs]
-    for rung in range(rungs - 1):
-        x = np.array([_log_error(reached[rung]) for reached in full])
-        y = np.array([_log_error(reached[-1]) for reached in full])
-        if len(full) >= LEAST_PAIRS and np.ptp(x) > 0:
-            slope = float(np.cov(x, y, ddof=0)[0, 1] / np.var(x))
-            out[rung] = (slope, float(y.mean() - slope * x.mean()))
-    return out
+def _forecasts(trials: Sequence[Trial], rungs: int) -> dict[int, Forecast]:
+    """What each rung but the last foretells of it, where enough trials went through all."""
+    full = np.array([trial.rungs for trial in trials if len(trial.rungs) == rungs])
+    found = {
+        rung: forecast(full[:, rung], full[:, -1]) if len(full) else None
+        for rung in range(rungs - 1)
+    }
+    return {rung: known for rung, known in found.items() if known is not None}
 
 
 def _group(factor: Factor, shares: Sequence[Shares]) -> Group | None:

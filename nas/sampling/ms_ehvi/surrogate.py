@@ -13,8 +13,9 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern
 from threadpoolctl import ThreadpoolController
 
-from nas.rungs.forecast import forecast, log_error
+from nas.rungs.forecast import forecast
 from nas.rungs.history import History
+from studies.forecast import log_error
 from studies.pareto import Floats, front_mask
 
 LENGTH = 12.0

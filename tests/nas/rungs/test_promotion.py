@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nas.rungs.forecast import LEAST_PAIRS
 from nas.rungs.history import History
 from nas.rungs.names import PROMOTIONS
 from nas.rungs.promotion import RISK, crowding, ranking, upper_bound
+from studies.forecast import LEAST_PAIRS
 from studies.pareto import front_mask
 
 

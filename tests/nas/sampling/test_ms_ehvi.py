@@ -11,7 +11,6 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.rungs.forecast import LEAST_PAIRS
 from nas.rungs.history import History
 from nas.sampling.features import features, log_seconds
 from nas.sampling.ms_ehvi import sampler as ms_ehvi
@@ -28,6 +27,7 @@ from search_space.cost import cost
 from search_space.size import size
 from search_space.space import SearchSpace
 from studies.evaluation import Evaluation
+from studies.forecast import LEAST_PAIRS
 from studies.results import Results, trial_from
 from studies.store import Store, open_store
 

@@ -11,7 +11,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.rungs.forecast import LEAST_PAIRS, forecast
+from nas.rungs.forecast import forecast
 from nas.rungs.history import History
 from nas.rungs.names import PROMOTIONS
 from nas.sampling.ms_ehvi import sampler as ms_ehvi
@@ -25,6 +25,7 @@ from nas.workers.protocol import InDriver
 from search_space.space import SearchSpace
 from studies.earlier import find_earlier, load_earlier
 from studies.evaluation import Evaluation
+from studies.forecast import LEAST_PAIRS
 from studies.results import Results
 from studies.store import Store, open_store
 
