@@ -1,7 +1,8 @@
 """How far the options of `nas run` travel: the modules that hand one on without making use of it.
 
-An option is handed on where a function gives its own parameter of that name, or an attribute of
-that name, to another function as an argument. `--root` counts another checkout.
+An option is handed on where a function gives its own parameter of that name to another function, or
+an attribute of that name of the values that options are gathered in (BAGS). What a study's settings
+say is read from them where it is used, and not counted. `--root` counts another checkout.
 """
 
 import argparse
@@ -13,6 +14,10 @@ from pathlib import Path
 COMMAND = "run"
 NOT_HANDED_ON = {"as_json", "quiet", "study", "storage", "trials"}
 """Names that mean other things too, or that a command must hand to what shows its results."""
+
+
+BAGS = {"asked", "place", "until", "wanted"}
+"""What variables are called that hold parsed options."""
 
 
 def options(trees: dict[str, ast.Module]) -> list[str]:
@@ -41,7 +46,8 @@ def handed_on(tree: ast.Module, names: set[str]) -> Iterator[str]:
                 if isinstance(value, ast.Name) and value.id in own:
                     yield value.id
                 elif isinstance(value, ast.Attribute) and value.attr in names:
-                    yield value.attr
+                    if isinstance(value.value, ast.Name) and value.value.id in BAGS:
+                        yield value.attr
 
 
 def reached(trees: dict[str, ast.Module]) -> set[str]:
