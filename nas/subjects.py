@@ -166,7 +166,7 @@ def _image(data: Any) -> Shape:
 
 
 def _classes(data: Any) -> int:
-    """The classes that it was asked about, likewise."""
+    """The number of classes that `nas show --json` was asked about, where it is its output."""
     if not isinstance(data, Mapping) or "candidate" not in data:
         return CLASSES
     classes: int = data.get("classes", CLASSES)

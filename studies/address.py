@@ -122,7 +122,7 @@ def place(url: sa.URL) -> Path:
 
 
 def located(url: sa.URL, only_read: bool) -> sa.URL:
-    """The same database wherever the process goes; with ``only_read`` nothing is written for it.
+    """The URL with an absolute path; with ``only_read`` SQLite writes nothing, nor beside the file.
 
     SQLite needs files beside it otherwise. Only where there is none, so that all is in the one
     file; where there is one, a driver may be writing.

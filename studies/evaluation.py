@@ -55,7 +55,7 @@ class Evaluation:
 
     @classmethod
     def from_row(cls, row: Mapping[Any, Any]) -> Self:
-        """The evaluation of such a row."""
+        """Read an evaluation from a row of the table ``nas_evaluations``."""
         values = {name: row[name] for name in COLUMNS}
         curve = tuple((images, loss, accuracy) for images, loss, accuracy in row["curve"])
         return cls(**values | {"curve": curve, "versions": dict(row["versions"])})

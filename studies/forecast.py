@@ -30,7 +30,7 @@ class Forecast(NamedTuple):
         return self.y + self.slope * (log_error(accuracy) - self.x)
 
     def variance(self, accuracy: float) -> float:
-        """Of the logarithm of a new candidate's error at the last rung, about what is expected.
+        """Variance of the logarithm of a new candidate's error at the last rung.
 
         The residuals' variance, and what the line itself is uncertain by.
         """

@@ -118,7 +118,7 @@ def _text_boxes(texts: Sequence[str], pixels: Floats, marker_size: float) -> Flo
 
 
 def _box(label: Label, size: Floats) -> Floats:
-    """[1, 4]: the box of a text that is written already."""
+    """The box [1, 4] of a text that has its place already."""
     place = np.array([[label.x, label.y]])
     boxes = _text_boxes([label.text], place * size, LABEL_MARKER_SIZE)
     return boxes[:, list(SIDES).index(label.side)]

@@ -58,11 +58,11 @@ class Holder(NamedTuple):
         return f"process {self.pid} on {self.host} since {self.since:%Y-%m-%d %H:%M:%S} UTC"
 
     def words(self) -> str:
-        """The same, and when it was last heard of."""
+        """Who it is, since when, and when its last heartbeat was."""
         return f"{self.who()} (last heartbeat {max(0.0, self.silent):.0f} s ago)"
 
     def to_json(self) -> dict[str, str | int]:
-        """The same as JSON data."""
+        """The driver as JSON data."""
         since, beat = (f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in (self.since, self.beat))
         return {"host": self.host, "pid": self.pid, "since": since, "heartbeat": beat}
 

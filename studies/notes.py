@@ -60,7 +60,7 @@ def signed(body: str) -> str:
 
 
 def ours(note: str) -> bool:
-    """Whether a note is one of these, as it was written."""
+    """Whether a note was written by `signed` and not edited since."""
     body, _, last = note.rpartition(MARK)
     return bool(body) and last.strip() == f"{_digest(body)})"
 
@@ -70,7 +70,7 @@ def _digest(body: str) -> str:
 
 
 def prose(text: str) -> str:
-    """Text of ours as Markdown shows it literally."""
+    """A text escaped, so that Markdown shows it literally."""
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
 
 
@@ -88,5 +88,5 @@ def fenced(text: str, language: str = "") -> str:
 
 
 def _longest(text: str) -> int:
-    """How many backticks follow each other in it."""
+    """The length of the longest row of backticks in a text."""
     return max(map(len, re.findall("`+", text)), default=0)

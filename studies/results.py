@@ -85,7 +85,7 @@ class Results:
         return [distinct[i] for i in front([r.values for r in distinct], self.axes)]
 
     def hypervolume(self) -> float:
-        """Of the completed trials, against the study's reference point."""
+        """Hypervolume of the completed trials against the study's reference point."""
         minimised = losses([result.values for result in self.completed], self.axes)
         return hypervolume(minimised, reference_point(self.axes))
 
@@ -121,7 +121,7 @@ def of_trials(name: str, axes: Sequence[Axis], trials: Sequence[Trial]) -> Resul
 
 
 def trial_from(trial: "FrozenTrial") -> Trial:
-    """A trial that Optuna has at hand."""
+    """A trial as Optuna has it in memory, as one that is stored."""
     return Trial(
         trial.number,
         trial.state.name.lower(),

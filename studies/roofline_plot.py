@@ -75,7 +75,7 @@ class _Roof:
         return min(self.peak, self.bandwidth * intensity)
 
     def limit(self, intensity: float) -> str:
-        """What sets the limit."""
+        """What limits a network of that intensity: memory or computation."""
         return "memory" if intensity < self.ridge else "compute"
 
 
@@ -90,7 +90,7 @@ class _View:
 
     @property
     def corners(self) -> tuple[Floats, Floats]:
-        """Left bottom and right top."""
+        """The lower left and the upper right corner of the plot."""
         return np.array([self.left, self.bottom]), np.array([self.right, self.top])
 
     def fractions(self, points: Sequence[tuple[float, float]]) -> Floats:
@@ -100,7 +100,7 @@ class _View:
         return places
 
     def values(self, places: Sequence[tuple[float, float]]) -> Floats:
-        """The inverse of `fractions`."""
+        """Values at fractions of the axes: the inverse of `fractions`."""
         low, high = self.corners
         points: Floats = 10 ** (low + np.array(places) * (high - low))
         return points

@@ -42,7 +42,7 @@ def log_axis(low: float, high: float) -> dict[str, object]:
 
 
 def styled(figure: go.Figure, title: str) -> go.Figure:
-    """The same figure with the title, escaped, and the look that all of them have."""
+    """Give a figure its title, escaped, and the look that all figures have."""
     figure.update_layout(
         template="plotly_white",
         title={

@@ -26,11 +26,11 @@ class Ruler:
     words: Callable[[float], str]
 
     def drawn(self, value: float) -> bool:
-        """Whether the value has a place on it."""
+        """Whether a value has a place on the axis."""
         return math.isfinite(value) and (value > 0 or not self.log)
 
     def scaled(self, value: float) -> float:
-        """Where a value lies."""
+        """The value on the axis: its logarithm where the axis is logarithmic."""
         return math.log10(value) if self.log else value
 
     def reach(self, values: Sequence[float]) -> tuple[float, float]:

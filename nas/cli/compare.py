@@ -77,7 +77,7 @@ def compare(
 
 
 def print_compared(compared: Sequence[Compared], view: View, hardware: Hardware | None) -> None:
-    """Tables for people, and what they say in words."""
+    """Print tables of the measures, and sentences on what they mean."""
     console = Console()
     names = [one.name for one in compared]
     shape = "x".join(map(str, view.shape))

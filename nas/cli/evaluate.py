@@ -89,7 +89,7 @@ def _interval(interval: "Interval") -> str:
 
 
 def to_json(evaluated: "Evaluated") -> dict[str, Any]:
-    """The same, and the confusion matrix, as JSON data; times in seconds."""
+    """The scores, the confusion matrix and the times (in seconds) as JSON data."""
     return {
         "dataset": evaluated.dataset,
         "split": evaluated.split,

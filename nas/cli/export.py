@@ -140,5 +140,5 @@ def words(out: Path, exported: "Exported") -> list[str]:
 
 
 def to_json(out: Path, exported: "Exported") -> dict[str, Any]:
-    """The same as JSON data."""
+    """The result of an export as JSON data."""
     return {"file": str(out), **asdict(exported)}

@@ -58,12 +58,12 @@ def pixel_range(text: str | None) -> PixelRange | None:
 
 
 def limit(name: str, text: str | None) -> int | None:
-    """A count that need not be given."""
+    """A whole number above 0 from an option, None where the option isn't given."""
     return None if text is None else count(name, text)
 
 
 def short_limit(name: str, text: str | None) -> float | None:
-    """A short time that need not be given."""
+    """Seconds from an option such as 2ms, None where the option isn't given."""
     return None if text is None else short_time(name, text)
 
 
@@ -73,7 +73,7 @@ def budgets(text: str | None) -> tuple[int, ...]:
 
 
 def names(text: str) -> tuple[str, ...]:
-    """What stands between the commas."""
+    """The parts of a list that is separated by commas, without blanks."""
     return tuple(name.strip() for name in text.split(","))
 
 

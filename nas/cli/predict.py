@@ -46,7 +46,7 @@ def predict(
 
 
 def print_predictions(predictions: "Sequence[Prediction]") -> None:
-    """One row an image."""
+    """Print a table with a row for each image."""
     table = new_table("Predictions")
     table.add_column("image", overflow="fold")
     for place in range(1, len(predictions[0].top) + 1):
@@ -61,7 +61,7 @@ def print_predictions(predictions: "Sequence[Prediction]") -> None:
 
 
 def to_json(predictions: "Sequence[Prediction]") -> list[dict[str, Any]]:
-    """The same as JSON data."""
+    """Predictions as JSON data."""
     return [
         {
             "image": str(prediction.image),

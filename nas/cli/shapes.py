@@ -73,7 +73,7 @@ def stages(graph: Sequence, view: View) -> list[Row]:
 
 
 def print_shapes(subject: Subject, view: View, extent: int) -> None:
-    """The same for people."""
+    """Print the output shapes as a table, and the two smallest resolutions."""
     data = shapes_json(subject, view, extent)
     shown = new_table(f"{subject.name} at {view.shape[1]}x{view.shape[2]}")
     shown.add_column("stage")

@@ -57,14 +57,14 @@ class _Output:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """As the stream's own."""
+        """Write to the stream; OutputError where that fails."""
         try:
             return self._stream.write(text)
         except OSError as error:
             raise OutputError(error) from None
 
     def flush(self) -> None:
-        """As the stream's own."""
+        """Flush the stream; OutputError where that fails."""
         try:
             self._stream.flush()
         except OSError as error:
@@ -111,7 +111,7 @@ def _readable(error: UnicodeError) -> tuple[str, int]:
 
 
 def _shown(letter: str) -> str:
-    """A letter in ASCII."""
+    """What stands for a letter on a terminal of ASCII."""
     if letter in SIGNS:
         return SIGNS[letter]
     plain = unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
@@ -131,6 +131,6 @@ def _give_up() -> None:
 
 
 def say(words: str) -> None:
-    """One line on standard error, if anybody can read it."""
+    """Print one line on standard error; do nothing where that is closed."""
     with contextlib.suppress(OSError):
         print(" ".join(words.split()), file=sys.stderr, flush=True)

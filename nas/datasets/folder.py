@@ -42,7 +42,7 @@ THREADS = 4
 
 
 class _Read(NamedTuple):
-    """What is in one file."""
+    """What was read of one file: its digest, what kind of image it is, and its pixels."""
 
     sha256: str
     look: Look

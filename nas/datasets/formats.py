@@ -52,7 +52,7 @@ def mnist(contents: Contents) -> Parts:
 
 
 def emnist(contents: Contents) -> Parts:
-    """The same in a zip file, whose images are transposed (as MATLAB had them): turned upright."""
+    """Four such files in a zip file, their images transposed (as in MATLAB): turned upright."""
     (archive,) = contents.values()
     with zipfile.ZipFile(io.BytesIO(archive)) as opened:
         train, test = _idx_parts(

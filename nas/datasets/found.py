@@ -99,5 +99,5 @@ class Found:
     words: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     def reading(self, resolution: int, channels: int) -> Reading:
-        """These images, read so."""
+        """How these images are read at a resolution and in so many channels."""
         return Reading(self.name, self.directory, resolution, channels, self.pixel_range)

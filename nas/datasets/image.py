@@ -206,7 +206,7 @@ def _opened(content: bytes) -> Iterator[Image.Image]:
 
 
 def _square(image: Image.Image) -> Image.Image:
-    """Return its middle, upright."""
+    """Return the middle square of an image, turned upright as its EXIF data says."""
     image = ImageOps.exif_transpose(image)
     side = min(image.size)
     left, top = ((length - side) // 2 for length in image.size)
@@ -214,7 +214,7 @@ def _square(image: Image.Image) -> Image.Image:
 
 
 def _in_channels(image: Image.Image, channels: int) -> Image.Image:
-    """Return it in mode L or RGB."""
+    """Return an image in mode L (1 channel) or RGB (3 channels)."""
     if image.has_transparency_data:
         white = Image.new("RGBA", image.size, "white")
         white.alpha_composite(image.convert("RGBA"))

@@ -29,7 +29,7 @@ class Membership(NamedTuple):
         return frozenset(getattr(self, name))
 
     def to_text(self) -> str:
-        """As text: the parts as base64, with blanks between; empty if nothing is known."""
+        """The parts as base64, separated by blanks; empty if nothing is known."""
         return " ".join(base64.b64encode(b"".join(part)).decode() or "-" for part in self if self)
 
     @classmethod

@@ -94,12 +94,12 @@ class Job(Record):
 
     @property
     def steps(self) -> int:
-        """Batches in all."""
+        """The number of batches in all epochs together."""
         return self.epochs * self.steps_of_an_epoch
 
     @property
     def ema_decay(self) -> float:
-        """What is kept of the weights' average at each step."""
+        """The decay of the exponential moving average of the weights, at each step."""
         return 1 - 1 / max(1, min(LONGEST_EMA, self.steps // 20))
 
 

@@ -126,7 +126,7 @@ class CurveLog:
             self.logger.log_hyperparams(_facts(job, classes))
 
     def before(self, curve: "Sequence[Epoch]") -> None:
-        """The epochs of an interrupted training that goes on."""
+        """Log the epochs of an interrupted training that goes on."""
         if LOGGERS[self.kind].whole:
             for epoch in curve:
                 self.epoch(epoch)
@@ -145,7 +145,7 @@ class CurveLog:
             self.logger.log_metrics(metrics, epoch.number)
 
     def end(self, curve: "Sequence[Epoch]", accuracy: float) -> None:
-        """The test accuracy (0..1), and no more."""
+        """Log the test accuracy (0..1), and close the logger."""
         self.before(curve)
         with self._failing():
             self.logger.log_metrics({"test/accuracy": accuracy}, len(curve))

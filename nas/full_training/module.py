@@ -60,13 +60,13 @@ class FullRun(pl.LightningModule):
         return Batches(self.images, seen, self.job.batch_size, count % self.job.batch_size == 1)
 
     def val_dataloader(self) -> Batches | list[Batches]:
-        """The images held out, if any are."""
+        """The validation images in batches, where some are held out."""
         if self.held_out is None:
             return []
         return Batches(self.held_out, torch.arange(len(self.held_out)), 500)
 
     def on_train_start(self) -> None:
-        """The logger hears what was before an interruption."""
+        """Let the logger have the epochs from before an interruption."""
         if self.log_of_curve is not None:
             self.log_of_curve.before(self.curve)
 
@@ -128,12 +128,12 @@ class FullRun(pl.LightningModule):
             self.log_of_curve.epoch(self.curve[-1])
 
     def on_save_checkpoint(self, checkpoint: dict[str, object]) -> None:
-        """The job and the curve are kept beside the weights."""
+        """Keep the job and the learning curve beside the weights."""
         checkpoint["job"] = self.job.whole_json()
         checkpoint["curve"] = [vars(epoch) for epoch in self.curve]
 
     def on_load_checkpoint(self, checkpoint: dict[str, list[dict[str, float]]]) -> None:
-        """The curve goes on from where it was."""
+        """Go on with the learning curve from where it was."""
         self.curve = [Epoch(**epoch) for epoch in checkpoint["curve"]]  # type: ignore[arg-type]
 
     def configure_optimizers(self):  # type: ignore[no-untyped-def]

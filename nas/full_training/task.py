@@ -142,7 +142,7 @@ def task_of(subject: Subject, wanted: Wanted, directory: Path) -> Task:
 
 
 def _first(asked: T | None, before: T | None, default: T) -> T:
-    """What is asked for, else what was, else the default."""
+    """The value that is asked for, else the one from before, else the default."""
     if asked is not None:
         return asked
     return default if before is None else before

@@ -48,11 +48,11 @@ class Metadata(Record):
 
     @property
     def image(self) -> Shape:
-        """Of one image: channels, height, width."""
+        """The shape of an image: channels, height, width."""
         return self.channels, self.resolution, self.resolution
 
     def to_text(self) -> dict[str, str]:
-        """As text under the names of the fields: text as it is, anything else as JSON."""
+        """The fields as text by their names: text as it is, anything else as JSON."""
         data = self.to_json()
         return {
             name: value if isinstance(value, str) else json.dumps(value)

@@ -42,7 +42,7 @@ class Server(ThreadingMixIn, WSGIServer):
 
 class _Quiet(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
-        """A line for each request would say nothing."""
+        """Log nothing: a line for each request would only be in the way."""
 
 
 def serve(store: Store, study: str, port: int) -> None:
@@ -117,7 +117,7 @@ def _renewal(store: Store, study: str) -> Callable[[], None]:
 
 
 def read_only(application: Application) -> Application:
-    """The same, but nothing can be changed or deleted, and no other site's page can read it.
+    """Wrap an application so that it changes and deletes nothing, and answers no other site's page.
 
     Whoever is on this machine may ask; a page of elsewhere whose name was made to point here not.
     """

@@ -168,7 +168,7 @@ def _listed(names: Sequence[str]) -> str:
 def _facts(
     row: Mapping[str, Any], settings: Settings, trials: Sequence[Trial], evaluations: Sequence[Any]
 ) -> dict[str, list[tuple[str, str]]]:
-    """Groups of facts by their heading."""
+    """What the report lists of settings, versions, recipe and space, by heading."""
     limits = {f"limit on {name}": f"{limit:,.15g}" for name, limit in settings.limits().items()}
     study = {
         "begun": f"{row['created']:%Y-%m-%d %H:%M} UTC",

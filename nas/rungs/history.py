@@ -53,12 +53,12 @@ class History:
         )
 
     def know(self, key: str, known: Sequence[float], params: Mapping[str, Any]) -> None:
-        """Take a candidate in that a trial has proposed."""
+        """Record a candidate that a trial has proposed, with its losses and its params."""
         self.known[key] = tuple(known)
         self.params[key] = params
 
     def add(self, key: str, known: Sequence[float], rung: int, accuracy: float) -> None:
-        """Take a candidate's accuracy at a rung in, counted from 0."""
+        """Record a candidate's accuracy at a rung, counted from 0."""
         self.known[key] = tuple(known)
         self.accuracies[rung][key] = accuracy
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Promotion(NamedTuple):
-    """A rule's words for the help text, and its decision.
+    """A rule of promotion: its words for the help text, and the function that decides.
 
     ``decide`` takes what is known, the candidate's key, its rung (from 0; never the last), and eta,
     by which budgets grow.

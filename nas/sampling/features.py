@@ -69,7 +69,7 @@ def _graph(architecture: Architecture, image: Shape, classes: int) -> list[float
 
 
 class _Measured(NamedTuple):
-    """Of a node: its output, weighted layers in a row, FLOPs of 1x1 kernels and of those > 3."""
+    """A node's output shape, its depth in weighted layers, FLOPs in 1x1 and in kernels above 3."""
 
     output: Shape
     depth: int

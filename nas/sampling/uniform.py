@@ -22,13 +22,13 @@ class Uniform(BaseSampler):
         self._rng = np.random.RandomState(0)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, Any]:
-        """Of nothing: no dimension is drawn together with others."""
+        """Empty: every dimension is drawn independently of the others."""
         return {}
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, Any]
     ) -> dict[str, Any]:
-        """Nothing."""
+        """Empty, as nothing is drawn together."""
         return {}
 
     def sample_independent(

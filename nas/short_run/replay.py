@@ -63,7 +63,7 @@ class Quality(NamedTuple):
     noise: float | None
 
     def words(self) -> str:
-        """For people."""
+        """The quality of a replay in words."""
         noise = "unknown" if self.noise is None else f"{self.noise:.1%} of the error"
         return (
             f"{self.candidates} candidates, out-of-fold tau {self.tau:.2f}, R2 {self.r2:.2f}, "

@@ -180,7 +180,7 @@ class _Loop:
             self.workers.submit(request)
 
     def _evaluated(self, begun: _Begun, evaluation: Evaluation) -> None:
-        """On to the next rung, or the trial's end; a run that diverged has no accuracy."""
+        """Take an evaluation in: promote the trial to its next rung, or end it."""
         if evaluation.accuracy is None:
             self._fail(begun, evaluation.failure or "it has no accuracy")
             return

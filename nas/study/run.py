@@ -78,7 +78,7 @@ class StudyResult:
 
     @property
     def hypervolume(self) -> float:
-        """Of the front, over accuracy and the logarithms of cost, against a fixed reference."""
+        """Hypervolume of the front over accuracy and log cost, against a fixed reference point."""
         return self.results.hypervolume()
 
     @property

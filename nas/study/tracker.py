@@ -92,7 +92,7 @@ class Tracker:
         self._images += images
 
     def ended(self, trial: Trial) -> None:
-        """A trial has ended."""
+        """Count a trial that has ended."""
         self._ended += 1
         self._states[trial.state] += 1
         if trial.state == "complete":
@@ -114,7 +114,7 @@ class Tracker:
             self._front, self._volume = grown[mask], None
 
     def progress(self) -> Progress:
-        """The state now."""
+        """How far the run is at this moment."""
         elapsed = time.monotonic() - self._started
         done, pruned, failed = (self._states[s] for s in ("complete", "pruned", "fail"))
         left = self._total - done - pruned - failed

@@ -91,11 +91,11 @@ class WorkerExits:
             self._left.discard(address)
 
     def add(self, request: Request, address: str, name: str, place: str) -> None:
-        """A worker is gone that was evaluating ``request``."""
+        """Note that a worker is gone that was evaluating ``request``."""
         self._unexplained.append(WorkerExit(request, address, name, place, time.monotonic()))
 
     def explained(self) -> list[tuple[WorkerExit, str | None]]:
-        """Those of which it is known how they ended, or won't be; None where it was in order."""
+        """Workers whose end is explained by now, or never will be; None where it was in order."""
         due: list[tuple[WorkerExit, str | None]] = []
         for one in self._unexplained:
             if one.address in self._left:
@@ -109,7 +109,7 @@ class WorkerExits:
         return due
 
     def drop(self) -> list[Request]:
-        """Forget them all; what they were evaluating."""
+        """Forget all workers that are gone, and return what they were evaluating."""
         requests = [one.request for one in self._unexplained]
         self._unexplained.clear()
         return requests

@@ -65,7 +65,7 @@ class Pool:
 
     @property
     def client(self) -> "distributed.Client | None":
-        """Dask's own, while the cluster is there."""
+        """Dask's client; None while the cluster is away."""
         return self._connection.client
 
     @property
@@ -142,7 +142,7 @@ class Pool:
         self._place()
 
     def _hear(self) -> bool:
-        """Take events in; whether workers have come or gone."""
+        """Process the events since the last time; whether workers have come or gone."""
         stirred = False
         for topic, event in self._connection.events():
             known = self._roster.get(event.get("worker", ""))
@@ -219,7 +219,7 @@ class Pool:
                 self._run(worker, self._supply.evaluate, request)
 
     def _task_ended(self, worker: Worker, future: "distributed.Future[Any]") -> None:
-        """What a worker's task has come to."""
+        """Go on with what came of a worker's task."""
         if worker.future is not future or self._roster.get(worker.address) is not worker:
             return
         try:
@@ -244,7 +244,7 @@ class Pool:
             self._end(request, result.words if isinstance(result, Raised) else result)
 
     def _take_back(self, worker: Worker) -> None:
-        """Let another one do what it was to do."""
+        """Take a request back from a worker, for another one."""
         if worker.request is not None:
             self._waiting.appendleft(worker.request)
         worker.request = None
@@ -257,7 +257,7 @@ class Pool:
             self._exits.add(worker.request, worker.address, worker.name, worker.place)
 
     def _repeat_lost(self) -> None:
-        """Repeat what lost workers did, once, and elsewhere."""
+        """Submit what lost workers were evaluating again, once, to another worker."""
         for gone, how in self._exits.explained():
             if how is not None:
                 ends = self._ends.setdefault(gone.request, [])

@@ -45,7 +45,7 @@ class Workers(Protocol):
 
 
 class InDriver:
-    """Evaluations in this process, one at a time."""
+    """Evaluates in the driver's own process, one request at a time."""
 
     slots = 1
 

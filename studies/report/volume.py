@@ -82,6 +82,6 @@ def volume_figure(trials: list[int], seconds: list[float], volumes: list[float])
 
 
 def _steps(x: Sequence[float], y: Sequence[float]) -> tuple[list[float], list[float]]:
-    """Only where y changes, and the end."""
+    """The points where y changes, and the last one."""
     kept = [i for i in range(len(y)) if i in (0, len(y) - 1) or y[i] != y[i - 1]]
     return [round(float(x[i]), 1) for i in kept], [y[i] for i in kept]

@@ -85,7 +85,7 @@ def open_session(content: bytes | Path, threads: int | None = None) -> Any:
 
 
 def session_run(session: Any) -> Run:
-    """What a session says of images."""
+    """A function from images to probabilities that runs a session."""
 
     def run(pixels: Pixels) -> Probabilities:
         (found,) = session.run([OUTPUT], {INPUT: np.ascontiguousarray(pixels)})
@@ -119,7 +119,7 @@ def onnx_classifier(path: Path) -> Classifier:
 
 
 def _metadata(path: Path, session: Any) -> Metadata:
-    """Those of the metadata, which must fit the graph."""
+    """The metadata of a session; ValueError where it doesn't fit the graph."""
     try:
         known = Metadata.from_text(session.get_modelmeta().custom_metadata_map)
     except ValueError as error:

@@ -176,7 +176,7 @@ class MsEhvi(BaseSampler):
         ]
 
     def _new(self, drawn: Iterable[Proposal], there: Container[str] = ()) -> list[Proposal]:
-        """Those within the limits that no trial has had and that aren't ``there``, each once."""
+        """Proposals within the limits that no trial has had and that aren't ``there``, once each."""
         seen = self.history.known
         unique = {one.key: one for one in drawn if one.key not in seen and one.key not in there}
         return [one for one in unique.values() if self._proposals.allowed(one)]
