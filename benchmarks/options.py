@@ -45,9 +45,13 @@ def handed_on(tree: ast.Module, names: set[str]) -> Iterator[str]:
             for value in (*node.args, *(keyword.value for keyword in node.keywords)):
                 if isinstance(value, ast.Name) and value.id in own:
                     yield value.id
-                elif isinstance(value, ast.Attribute) and value.attr in names:
-                    if isinstance(value.value, ast.Name) and value.value.id in BAGS:
-                        yield value.attr
+                elif (
+                    isinstance(value, ast.Attribute)
+                    and value.attr in names
+                    and isinstance(value.value, ast.Name)
+                    and value.value.id in BAGS
+                ):
+                    yield value.attr
 
 
 def reached(trees: dict[str, ast.Module]) -> set[str]:

@@ -44,7 +44,7 @@ CODE = (
     "nas/sampling/ms_ehvi/proposals.py",
     "nas/sampling/ms_ehvi/surrogate.py",
     "nas/sampling/features.py",
-    "nas/rungs/forecast.py",
+    "nas/rungs/history.py",
     "studies/forecast.py",
     "nas/rungs/promotion.py",
     "nas/short_run/replay.py",

@@ -23,6 +23,7 @@ DATASET, CLASSES = "fashion-mnist", 10
 """What studies are about that don't say so: those of earlier versions, and replayed ones."""
 
 MOST_CLASSES = 100_000
+MIN_RESOLUTION, MAX_RESOLUTION = 8, 224
 
 DEFAULT_BUDGETS = (5_000, 20_000)
 """Training images of each rung."""
@@ -135,7 +136,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_range("seed", self.seed, 0, MAX_SEED)
-        check_range("resolution", self.resolution, 8, 224)
+        check_range("resolution", self.resolution, MIN_RESOLUTION, MAX_RESOLUTION)
         check_choice("channels", self.channels, (1, 3))
         check_range("classes", self.classes, 2, MOST_CLASSES)
         check_budgets(self.budgets)

@@ -36,7 +36,7 @@ from nas.reporting.comparison import (
 from nas.reporting.comparison import compare as compare_networks
 from nas.reporting.tables import new_table
 from nas.subjects import View, find_subject, view
-from search_space.analysis.hardware import Hardware
+from search_space.analysis.hardware import PRESETS, Hardware
 from studies.wording import counted
 
 
@@ -54,7 +54,7 @@ def compare(
     ] = False,
     hardware: Annotated[
         str | None,
-        typer.Option(help="Roofline on laptop-core, edge-tpu, a100, or a TOML file's hardware."),
+        typer.Option(help=f"Roofline on {', '.join(PRESETS)}, or a TOML file's hardware."),
     ] = None,
     html: Annotated[Path | None, typer.Option(help="Write plots and tables there.")] = None,
     as_json: Json = False,

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from nas.settings import CLASSES, MAX_RESOLUTION, MIN_RESOLUTION, PRECISIONS
 from nas.settings import DEFAULT_STORAGE as DEFAULT_STORAGE
 from nas.settings import DEFAULT_STUDY as DEFAULT_STUDY
 
@@ -15,7 +16,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Space = Annotated[
     Path | None, typer.Option(help="TOML file of the choices; see `nas space --toml`.")
 ]
-Resolution = Annotated[int, typer.Option(help="Height and width of the images, 8 to 224 pixels.")]
+Resolution = Annotated[
+    int,
+    typer.Option(
+        help=f"Height and width of the images, {MIN_RESOLUTION} to {MAX_RESOLUTION} pixels."
+    ),
+]
 Network = Annotated[
     str, typer.Argument(help="Name in the catalog, number of a trial, best, or JSON file.")
 ]
@@ -28,7 +34,7 @@ Channels = Annotated[
 ]
 Classes = Annotated[
     int | None,
-    typer.Option(help="Classes that it tells apart. [default: the trial's, or 10]"),
+    typer.Option(help=f"Classes that it tells apart. [default: the trial's, or {CLASSES}]"),
 ]
 
 PixelRange = Annotated[
@@ -50,6 +56,8 @@ OfModel = Annotated[
     typer.Option("--dataset", help="Where images are. [default: the model's data set]"),
 ]
 DataDir = Annotated[Path | None, typer.Option(help="Directory of the data set's original files.")]
+
+PRECISION_HELP = f"auto, {' or '.join(PRECISIONS)}"
 
 
 def print_json(data: Any) -> None:

@@ -15,6 +15,7 @@ from nas.cli import parsing
 from nas.cli.options import (
     DEFAULT_STORAGE,
     DEFAULT_STUDY,
+    PRECISION_HELP,
     Json,
     PixelRange,
     Resolution,
@@ -131,7 +132,7 @@ def run(
     pixel_range: PixelRange = None,
     seed: Annotated[int, typer.Option(help="Of the sampler and of the training runs.")] = 0,
     precision: Annotated[
-        str, typer.Option(help="auto, float32 or bf16; auto measures which is faster.")
+        str, typer.Option(help=f"{PRECISION_HELP}; auto measures which is faster.")
     ] = "auto",
     workers: Annotated[
         int | None,

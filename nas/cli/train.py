@@ -13,6 +13,7 @@ from nas.cli import parsing
 from nas.cli.options import (
     DEFAULT_STORAGE,
     DEFAULT_STUDY,
+    PRECISION_HELP,
     AtResolution,
     Channels,
     Json,
@@ -20,6 +21,9 @@ from nas.cli.options import (
     Storage,
     Study,
 )
+from nas.full_training.job import DEFAULT_EPOCHS
+from nas.full_training.loggers import LOGGERS
+from nas.settings import DATASET
 from studies.wording import counted
 
 if TYPE_CHECKING:
@@ -38,7 +42,7 @@ def train(
     study: Study = DEFAULT_STUDY,
     storage: Storage = DEFAULT_STORAGE,
     dataset: Annotated[
-        str | None, typer.Option(help="Images. [default: the trial's, or fashion-mnist]")
+        str | None, typer.Option(help=f"Images. [default: the trial's, or {DATASET}]")
     ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Directory of their files.")] = None,
     pixel_range: PixelRange = None,
@@ -46,7 +50,9 @@ def train(
     channels: Channels = None,
     epochs: Annotated[
         int | None,
-        typer.Option(help="Passes over the training images. [default: 30, or what fits]"),
+        typer.Option(
+            help=f"Passes over the training images. [default: {DEFAULT_EPOCHS}, or what fits]"
+        ),
     ] = None,
     train_size: Annotated[
         str | None, typer.Option(help="Training images, drawn at random. [default: all]")
@@ -70,9 +76,7 @@ def train(
     ] = None,
     precision: Annotated[
         str,
-        typer.Option(
-            help="auto, float32 or bf16; auto: as the trial was searched, else what is faster."
-        ),
+        typer.Option(help=f"{PRECISION_HELP}; auto: as the trial was searched, else the faster."),
     ] = "auto",
     flip: Annotated[
         bool | None,
@@ -83,7 +87,7 @@ def train(
     ] = None,
     logger: Annotated[
         str | None,
-        typer.Option(help="Log the curve for tensorboard or mlflow, or as csv."),
+        typer.Option(help=f"Log the learning curve: {', '.join(LOGGERS)}."),
     ] = None,
     quiet: Annotated[bool, typer.Option(help="No progress.")] = False,
     as_json: Json = False,

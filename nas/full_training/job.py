@@ -11,6 +11,7 @@ from search_space.checks import check_choice, check_range
 from search_space.record import Record
 
 EPOCHS = (1, 100_000)
+DEFAULT_EPOCHS = 30
 MOST_THREADS = 4096
 LONGEST_EMA = 1000
 """Steps that the average of the weights looks back on, at most; a twentieth of all if fewer."""

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from studies.evaluation import Earlier
+from studies.forecast import Forecast, forecast
 from studies.pareto import Floats
 
 
@@ -71,6 +72,10 @@ class History:
         first, second = self.learned(low), self.learned(high)
         both = sorted(first.keys() & second.keys())
         return np.array([first[key] for key in both]), np.array([second[key] for key in both])
+
+    def forecast(self, rung: int) -> Forecast | None:
+        """What ``rung`` foretells of the last one; None where too few are known at both."""
+        return forecast(*self.pairs(rung, self.rungs - 1))
 
     def attained(self, rung: int) -> tuple[list[str], Floats, Floats]:
         """Keys [N], accuracies [N] and known losses [N, K] of the study's own at ``rung`` or above.

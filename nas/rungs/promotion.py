@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nas.rungs.forecast import forecast
 from nas.rungs.history import History
 from studies.pareto import Floats, front_mask
 
@@ -45,7 +44,7 @@ def upper_bound(history: History, rung: int, accuracy: float) -> float:
 
     1.0 where too little is known.
     """
-    known = forecast(history, rung)
+    known = history.forecast(rung)
     return known.upper_bound(accuracy, RISK) if known else 1.0
 
 

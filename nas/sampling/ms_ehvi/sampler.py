@@ -20,7 +20,6 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
 from nas.objectives import OBJECTIVES
-from nas.rungs.forecast import forecast
 from nas.rungs.history import History
 from nas.sampling.features import log_seconds
 from nas.sampling.ms_ehvi.improvement import expected_improvement
@@ -176,7 +175,7 @@ class MsEhvi(BaseSampler):
         ]
 
     def _new(self, drawn: Iterable[Proposal], there: Container[str] = ()) -> list[Proposal]:
-        """Proposals within the limits that no trial has had and that aren't ``there``, once each."""
+        """Proposals within the limits that no trial has had and that aren't ``there``, once."""
         seen = self.history.known
         unique = {one.key: one for one in drawn if one.key not in seen and one.key not in there}
         return [one for one in unique.values() if self._proposals.allowed(one)]
@@ -240,6 +239,6 @@ def startup_trials(begun: History) -> int:
     Known are those with an accuracy at the last rung, measured or forecast.
     """
     last = begun.rungs - 1
-    telling = [rung for rung in range(begun.rungs) if rung == last or forecast(begun, rung)]
+    telling = [rung for rung in range(begun.rungs) if rung == last or begun.forecast(rung)]
     known = {key for rung in telling for key in begun.learned(rung)}
     return max(0, STARTUP_TRIALS - len(known))

@@ -13,7 +13,6 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern
 from threadpoolctl import ThreadpoolController
 
-from nas.rungs.forecast import forecast
 from nas.rungs.history import History
 from studies.forecast import log_error
 from studies.pareto import Floats, front_mask
@@ -101,7 +100,7 @@ def errors_at_the_end(history: History) -> dict[str, Label]:
     last = history.rungs - 1
     labels: dict[str, Label] = {}
     for rung in range(last):
-        if known := forecast(history, rung):
+        if known := history.forecast(rung):
             for key, accuracy in history.learned(rung).items():
                 labels[key] = Label(known.expected(accuracy), known.variance(accuracy), rung)
     labels |= _measured(history, last)

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import optuna
 import pytest
+import sqlalchemy as sa
 
 import nas as package
 from nas import Settings, StudyResult, run_study
 from nas.datasets import find
 from search_space.cost import cost
-from studies.store import StoreError
+from studies.store import Store, StoreError
 
 SCRIPT = """
 from nas import Settings, StudyInterrupt, run_study
@@ -209,3 +210,32 @@ def test_what_is_exported_is_there() -> None:
     assert all(getattr(package, name) for name in package.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         package.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize("before", [0, 2])
+def test_a_study_is_opened_and_read_once(
+    directory: Path, tiny_settings: Settings, monkeypatch: pytest.MonkeyPatch, before: int
+) -> None:
+    """Its row, what it knows of earlier studies, and its trials; whether it is new or goes on."""
+    settings = replace(tiny_settings, warm_start=True)
+    if before:
+        here(settings, before)
+    statements: list[str] = []
+    stores: list[Store] = []
+    made = Store.__init__
+
+    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        statements.append(" ".join(statement.split()))
+
+    def opened(self: Store, url: sa.URL) -> None:
+        made(self, url)
+        stores.append(self)
+        sa.event.listen(self.engine, "before_cursor_execute", note)
+
+    monkeypatch.setattr(Store, "__init__", opened)
+    assert here(settings, before + 2).trials["complete"] == before + 2
+    rows = [one for one in statements if "FROM nas_studies" in one and "settings" in one]
+    assert len(rows) == bool(before)
+    assert sum("FROM nas_earlier" in one for one in statements) == bool(before)
+    assert sum("FROM trials JOIN studies" in one and "COUNT" not in one for one in statements) == 0
+    assert len(stores) == 2, "one for the study, and one for the driver's lock alone"

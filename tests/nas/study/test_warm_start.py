@@ -11,7 +11,6 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from nas.rungs.forecast import forecast
 from nas.rungs.history import History
 from nas.rungs.names import PROMOTIONS
 from nas.sampling.ms_ehvi import sampler as ms_ehvi
@@ -208,7 +207,7 @@ def test_earlier_pairs_foretell_and_earlier_accuracies_stop_nobody() -> None:
         assert history.attained(1)[0] == []
         assert PROMOTIONS["known-cost"].decide(history, "mine", 0, 3.0).go
         history.add("good", (4.0, 5.0), 1, 0.99)
-    assert forecast(cold, 0) is None
+    assert cold.forecast(0) is None
     assert not PROMOTIONS["known-cost"].decide(warm, "mine", 0, 3.0).go
     assert PROMOTIONS["known-cost"].decide(cold, "mine", 0, 3.0).go
     labels = errors_at_the_end(warm)
