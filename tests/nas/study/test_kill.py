@@ -85,8 +85,8 @@ class Runs:
         ]
 
 
-def kill_and_continue(runs: Runs, kills: int, chance: random.Random) -> None:
-    """Kill with SIGKILL at random moments, the start of a process included, then finish."""
+def kill_at_random(runs: Runs, kills: int, chance: random.Random) -> None:
+    """Kill with SIGKILL at random moments, the start of a process included."""
     for number in range(kills):
         process = runs.start()
         if number % 3:
@@ -96,7 +96,6 @@ def kill_and_continue(runs: Runs, kills: int, chance: random.Random) -> None:
         time.sleep(chance.uniform(0, 1.5))
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-    runs.finish()
 
 
 @pytest.mark.parametrize(
@@ -121,7 +120,9 @@ def test_a_study_killed_at_random_is_the_study_never_killed(
     monkeypatch.chdir(whole.directory)
     assert nas_in(*whole.command[1:])[0] == 0
     killed = Runs(nas, tiny_toml, tmp_path / "killed", "--workers", "0", trials=trials)
-    kill_and_continue(killed, kills, random.Random(kills))
+    kill_at_random(killed, kills, random.Random(kills))
+    monkeypatch.chdir(killed.directory)
+    assert nas_in(*killed.command[1:])[0] == 0
     assert killed.facts() == whole.facts()
     assert [trial[0] for trial in whole.facts()] == list(range(trials))
 

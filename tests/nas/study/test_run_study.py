@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -59,13 +60,13 @@ def written(space: Path, **parts: object) -> str:
 
 
 def test_it_is_the_study_of_nas_run(
-    directory: Path, tiny_settings: Settings, tiny_toml: Path, nas: str
+    nas_in: Callable[..., tuple[int, str, str]], tiny_settings: Settings, tiny_toml: Path
 ) -> None:
     result = here(tiny_settings)
-    command = [nas, "run", "--trials", "3", "--study", "command", "--sampler", "random"]
+    command = ["run", "--trials", "3", "--study", "command", "--sampler", "random"]
     command += ["--budget", "256", "--rungs", "1", "--resolution", "8", "--space", str(tiny_toml)]
     command += ["--workers", "0", "--precision", "float32", "--storage", "sqlite:///other.db"]
-    subprocess.run(command, check=True, capture_output=True, cwd=directory)
+    assert nas_in(*command)[0] == 0
     other = optuna.load_study(study_name="command", storage="sqlite:///other.db")
     assert [t.values for t in result.study.trials] == [t.values for t in other.trials]
     assert result.trials == {"complete": 3}
