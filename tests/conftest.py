@@ -6,6 +6,7 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -52,9 +53,12 @@ def _slow(config: pytest.Config) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose how many examples Hypothesis makes: those of HYPOTHESIS_PROFILE, or as is asked."""
+    """Choose how many examples Hypothesis makes, and hear Ctrl-C, as tests send it."""
     default = "thorough" if _slow(config) else "fast"
     hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", default))
+    # A shell has it ignored by what it starts in the background, and by all that that starts.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -163,7 +163,7 @@ def test_ctrl_c_is_a_keyboard_interrupt_and_keeps_what_ended(
     directory: Path, tiny_toml: Path
 ) -> None:
     """As it stands in a user's script, with workers."""
-    (directory / "script.py").write_text(written(tiny_toml, trials=1000, budget=20_000))
+    (directory / "script.py").write_text(written(tiny_toml, trials=1000, budget=2_000, workers=1))
     process = subprocess.Popen(
         [sys.executable, "script.py"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
