@@ -1,26 +1,32 @@
 """What tests share: a small space, settings on it, the installed command, PostgreSQL, Chromium."""
 
+import contextlib
 import json
 import os
 import pwd
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 # Before torch is imported: tests run side by side, one process a core.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis
 import pytest
 
 from nas.settings import Settings
 from search_space.space import SearchSpace
+
+if TYPE_CHECKING:
+    from playwright.sync_api import ConsoleMessage, Page
 
 TINY = """\
 [stem]
@@ -36,6 +42,32 @@ batch_norm = [true, false]
 blocks = [1]
 width = [16, 24]
 """
+
+
+hypothesis.settings.register_profile("fast", deadline=None, max_examples=30)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=100)
+
+
+def _slow(config: pytest.Config) -> bool:
+    return config.getoption("markexpr") == "slow"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose how many examples Hypothesis makes, and hear Ctrl-C, as tests send it."""
+    default = "thorough" if _slow(config) else "fast"
+    hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", default))
+    # A shell has it ignored by what it starts in the background, and by all that that starts.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With the slow tests, those on Hypothesis' examples run once more, on more of them."""
+    if _slow(config):
+        for item in items:
+            if hypothesis.is_hypothesis_test(getattr(item, "obj", None)):
+                item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
@@ -141,136 +173,112 @@ def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]
     return lambda: f"sqlite:///{tmp_path}/new{next(numbers)}.db"
 
 
+T = TypeVar("T")
+
 DRAWN = """
 document.readyState === 'complete' && 'drawn' in document.getElementById('front-figure').dataset
 && document.getElementById('detail-title').textContent !== 'No trial is chosen'
 """
 
+WAITS = """
+new Promise((done, fail) => {
+    const ask = () => (%s) ? done() : setTimeout(ask, 20);
+    setTimeout(() => fail(new Error(%s)), 150000);
+    ask();
+})
+"""
 
-class Browser:
-    """A headless Chromium that is driven over its own two pipes, and what it said."""
 
-    def __init__(self, program: str, profile: str) -> None:
-        options = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
-        options += "--disable-background-networking --disable-component-update --disable-sync "
-        options += f"--enable-unsafe-swiftshader --remote-debugging-pipe --user-data-dir={profile}"
-        hears, self._says = os.pipe()
-        self._hears, says = os.pipe()
+class Tab:
+    """A page of a browser context of its own, what went wrong on it, and what it asked for."""
 
-        def wire() -> None:  # it reads from file 3 and writes to file 4
-            first, second = os.dup(hears), os.dup(says)
-            os.dup2(first, 3)
-            os.dup2(second, 4)
-
-        self._process = subprocess.Popen(
-            [program, *options.split(), "about:blank"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            close_fds=False,
-            preexec_fn=wire,
-        )
-        os.close(hears)
-        os.close(says)
-        self._left, self._number, self._session = b"", 0, ""
+    def __init__(self, browser: "Browser", page: "Page") -> None:
+        self._do, self._page = browser.do, page
         self.errors: list[str] = []
         self.requests: list[str] = []
-        target = self.send("Target.createTarget", url="about:blank")["targetId"]
-        found = self.send("Target.attachToTarget", targetId=target, flatten=True)
-        self._session = found["sessionId"]
-        for domain in ("Runtime", "Log", "Network", "Page"):
-            self.send(f"{domain}.enable")
+        page.set_default_timeout(150_000)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", self._note)
+        page.on("request", lambda request: self.requests.append(request.url))
 
-    def close(self) -> None:
-        os.close(self._says)
-        os.close(self._hears)
-        self._process.kill()
-        self._process.wait()
+    def _note(self, message: "ConsoleMessage") -> None:
+        if message.type in ("error", "assert"):
+            self.errors.append(message.text)
 
-    def send(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Do something; what it answers. What else it says meanwhile is remembered."""
-        self._number += 1
-        message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
-        if self._session:
-            message["sessionId"] = self._session
-        os.write(self._says, json.dumps(message).encode() + b"\0")
-        while True:
-            heard = self._next()
-            if heard.get("id") == self._number:
-                assert "error" not in heard, heard
-                return dict(heard["result"])
-            self._note(heard)
+    def visit(self, url: str, ready: str) -> None:
+        """Show a page, and wait until that is true there."""
+        self._do(lambda: self._page.goto(url))
+        self.until(ready)
 
-    def _next(self) -> dict[str, Any]:
-        while b"\0" not in self._left:
-            more = os.read(self._hears, 1 << 20)
-            assert more, "the browser has ended"
-            self._left += more
-        first, self._left = self._left.split(b"\0", 1)
-        return dict(json.loads(first))
-
-    def _note(self, heard: dict[str, Any]) -> None:
-        said = heard.get("params", {})
-        if heard["method"] == "Runtime.exceptionThrown":
-            self.errors.append(str(said["exceptionDetails"]))
-        elif heard["method"] == "Log.entryAdded" and said["entry"]["level"] == "error":
-            self.errors.append(said["entry"]["text"])
-        elif heard["method"] == "Runtime.consoleAPICalled" and said["type"] in ("error", "assert"):
-            self.errors.append(str(said["args"]))
-        elif heard["method"] == "Network.requestWillBeSent":
-            self.requests.append(said["request"]["url"])
+    def open(self, path: Path) -> None:
+        """Show a report, and wait until what is in the window is drawn."""
+        self.visit(path.as_uri(), DRAWN)
 
     def value(self, expression: str) -> Any:
         """What an expression is on the page; a promise is waited for."""
-        found = self.send(
-            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
-        )
-        assert "exceptionDetails" not in found, found
-        return found["result"].get("value")
+        return self._do(lambda: self._page.evaluate(expression))
 
-    def until(self, expression: str, seconds: float = 150) -> None:
+    def until(self, expression: str) -> None:
         """Wait until that is true on the page."""
-        end = time.monotonic() + seconds
-        while not self.value(expression):
-            assert time.monotonic() < end, f"never: {expression}; {self.errors}"
-            time.sleep(0.05)
+        # Playwright's own waiting compiles text, which the policy of a report forbids.
+        self.value(WAITS % (expression, json.dumps(f"never: {expression}")))
 
-    def open(self, path: Path, width: int = 1400) -> None:
-        """Show a report, and wait until what is in the window is drawn."""
-        self.visit(path.as_uri(), DRAWN, width)
-
-    def visit(self, url: str, ready: str, width: int = 1400) -> None:
-        """Show a page, and wait until that is true there."""
-        self.errors, self.requests = [], []
-        size = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": width < 600}
-        self.send("Emulation.setDeviceMetricsOverride", **size)
-        self.send("Page.navigate", url=url)
-        self.until(f"location.href.startsWith({json.dumps(url)}) && {ready}")
-
-    def click(self, selector: str) -> None:
-        """Press the mouse in the middle of an element."""
-        box = f"document.querySelector({json.dumps(selector)})"
-        self.value(f"{box}.scrollIntoView({{block: 'center'}})")
-        edges = self.value(f"{box}.getBoundingClientRect().toJSON()")
-        place = {
-            "x": edges["x"] + edges["width"] / 2,
-            "y": edges["y"] + edges["height"] / 2,
-        }
-        for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
-            button = "none" if kind == "mouseMoved" else "left"
-            self.send("Input.dispatchMouseEvent", type=kind, button=button, clickCount=1, **place)
+    def click(self, selector: str, covered: bool = False) -> None:
+        """Press the mouse in the middle of an element; ``covered`` by what takes the click."""
+        self._do(lambda: self._page.click(selector, force=covered))
 
     def press(self, key: str) -> None:
-        for kind in ("keyDown", "keyUp"):
-            self.send("Input.dispatchKeyEvent", type=kind, key=key, code=key)
+        self._do(lambda: self._page.keyboard.press(key))
+
+    def prefer(self, scheme: Literal["light", "dark"]) -> None:
+        """What the system prefers from now on."""
+        self._do(lambda: self._page.emulate_media(color_scheme=scheme))
+
+
+class Browser:
+    """A headless Chromium, driven from a thread of its own.
+
+    Playwright leaves an event loop running in the thread that uses it, where no other test could
+    start one.
+    """
+
+    def __init__(self, program: str) -> None:
+        from playwright.sync_api import sync_playwright
+
+        self._thread = ThreadPoolExecutor(1)
+        self._playwright = self.do(sync_playwright().start)
+        options = ["--disable-gpu", "--disable-quic", "--enable-unsafe-swiftshader"]
+        launch = self._playwright.chromium.launch
+        self._chromium = self.do(lambda: launch(executable_path=program, args=options))
+
+    def do(self, what: Callable[[], T]) -> T:
+        """The result of that in the thread."""
+        return self._thread.submit(what).result()
+
+    @contextlib.contextmanager
+    def tab(self, width: int = 1400, scheme: Literal["light", "dark"] = "light") -> Iterator[Tab]:
+        """An empty page on a screen of that width; a narrow one is a phone's."""
+        screen = {"width": width, "height": 1000}
+        new = self._chromium.new_context
+        context = self.do(lambda: new(viewport=screen, is_mobile=width < 600, color_scheme=scheme))
+        try:
+            yield Tab(self, self.do(context.new_page))
+        finally:
+            self.do(context.close)
+
+    def close(self) -> None:
+        self.do(self._chromium.close)
+        self.do(self._playwright.stop)
+        self._thread.shutdown()
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium; tests that want it are skipped where it isn't installed."""
+    pytest.importorskip("playwright", reason="pip install -e '.[test]'")
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("Chromium is not installed: apt-get install chromium")
-    with tempfile.TemporaryDirectory(prefix="nas-browser-", ignore_cleanup_errors=True) as profile:
-        found = Browser(program, profile)
-        yield found
-        found.close()
+    found = Browser(program)
+    yield found
+    found.close()

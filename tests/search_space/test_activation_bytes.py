@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -150,7 +150,6 @@ def test_sampled_candidates_as_measured(sampled: list[Candidate]) -> None:
         assert graph_cost(graph, (1, 28, 28)).activation_bytes == measured(graph, (1, 28, 28))
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.from_type(Architecture), st.integers(1, 40), st.sampled_from([1, 3]))
 def test_any_architecture_as_measured(
     architecture: Architecture, resolution: int, channels: int

@@ -126,7 +126,6 @@ def test_what_is_refused_and_how(make: Callable[[], object], message: str) -> No
 
 
 @pytest.mark.parametrize("kind", DATA, ids=lambda kind: kind.__name__)
-@settings(deadline=None)
 @given(st.data())
 def test_json_round_trip(kind: Data, data: st.DataObject) -> None:
     value = data.draw(st.from_type(kind))
@@ -185,7 +184,7 @@ def nearly_valid(draw: st.DrawFn) -> Any:
         return value
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=4 * settings().max_examples)
 @given(JSON | nearly_valid())
 def test_any_json_is_a_candidate_or_a_value_error(data: Any) -> None:
     data = json.loads(json.dumps(data))
@@ -269,7 +268,6 @@ def test_the_keys_of_sampled_candidates_tell_them_apart(sampled: list[Candidate]
         assert len({json.dumps(value.to_json()) for value in distinct}) == len(distinct)
 
 
-@settings(deadline=None)
 @given(st.from_type(Architecture), st.from_type(Architecture))
 def test_keys_are_equal_where_architectures_are(one: Architecture, other: Architecture) -> None:
     assert (one.key == other.key) is (one == other)

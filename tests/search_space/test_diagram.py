@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given, reject, settings
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from search_space.architecture import Architecture, Block, Candidate, Stage, Stem
@@ -63,7 +63,6 @@ def test_rows_add_up(sampled: list[Candidate]) -> None:
             assert found[-1].output == total.output
 
 
-@settings(deadline=None, max_examples=50)
 @given(st.from_type(Architecture), st.integers(1, 60), st.sampled_from([1, 3]))
 def test_the_total_is_the_cost(architecture: Architecture, resolution: int, channels: int) -> None:
     shape = (channels, resolution, resolution)

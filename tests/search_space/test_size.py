@@ -4,7 +4,7 @@ from itertools import islice, product
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from search_space.architecture import Candidate
@@ -146,7 +146,6 @@ def small_spaces(draw: st.DrawFn) -> SearchSpace:
     return SearchSpace(given)
 
 
-@settings(deadline=None, max_examples=60)
 @given(small_spaces(), st.sampled_from([8, 9, 12, 28]))
 def test_sizes_of_small_spaces_by_brute_force(space: SearchSpace, resolution: int) -> None:
     answers = every(lambda choose: space.sample(choose, resolution))

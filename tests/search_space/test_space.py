@@ -7,7 +7,7 @@ from typing import Any
 
 import optuna
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from search_space.architecture import Candidate
@@ -61,7 +61,6 @@ def test_every_default_choice_turns_up(sampled: list[Candidate]) -> None:
     assert answered == {name: set(item.choices) for name, item in DIMENSIONS.items()}
 
 
-@settings(deadline=None)
 @given(st.from_type(SearchSpace), RESOLUTIONS, SEEDS)
 def test_questions_are_within_the_space(space: SearchSpace, resolution: int, seed: int) -> None:
     recorder = Recorder(seed)
@@ -76,7 +75,6 @@ def test_questions_are_within_the_space(space: SearchSpace, resolution: int, see
         assert listed in ("", ",".join(map(str, options)))
 
 
-@settings(deadline=None)
 @given(st.from_type(SearchSpace), RESOLUTIONS, SEEDS)
 def test_candidates_are_within_the_space(space: SearchSpace, resolution: int, seed: int) -> None:
     candidate = sample(space, Recorder(seed), resolution)
@@ -130,7 +128,6 @@ def test_candidates_are_within_the_space(space: SearchSpace, resolution: int, se
         inputs = last.width
 
 
-@settings(deadline=None, max_examples=50)
 @given(st.from_type(SearchSpace))
 def test_one_name_always_has_the_same_options(space: SearchSpace) -> None:
     """Optuna refuses a name whose choices change within a study."""

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, reject, settings
+from hypothesis import given, reject
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -205,7 +205,6 @@ def test_a_tensor_that_is_added_to_itself_is_read_once() -> None:
     assert outline(fused(one(2), add(relu(), IDENTITY)))[-1] == ("1", "add", (1,), 3)
 
 
-@settings(deadline=None, max_examples=50)
 @given(st.from_type(Architecture), st.integers(1, 40))
 def test_fused_steps_add_up_and_no_architecture_copies(
     architecture: Architecture, resolution: int

@@ -13,7 +13,6 @@ from search_space.space import SearchSpace
 ALL_ZERO = "[stage]\nshare_1x1 = [0]\nshare_3x3 = [0]\nshare_5x5 = [0]\nshare_pool = [0]"
 
 
-@settings(deadline=None)
 @given(st.from_type(SearchSpace))
 def test_toml_round_trip(space: SearchSpace) -> None:
     text = space.to_toml()
@@ -21,7 +20,6 @@ def test_toml_round_trip(space: SearchSpace) -> None:
     assert SearchSpace.from_toml(text).to_toml() == text
 
 
-@settings(deadline=None)
 @given(st.from_type(SearchSpace))
 def test_json_round_trip(space: SearchSpace) -> None:
     data = json.loads(json.dumps(space.to_json()))
@@ -149,7 +147,7 @@ def literal(value: object) -> str:
     return json.dumps(value) if isinstance(value, str) else str(value)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 @given(st.dictionaries(TABLES, st.dictionaries(KEYS, VALUES, max_size=2) | VALUES, max_size=3))
 def test_any_toml_is_a_space_or_a_value_error(data: dict[str, object]) -> None:
     text = "\n".join(f"{key} = {literal(value)}" for key, value in data.items())

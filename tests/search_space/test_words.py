@@ -4,7 +4,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from search_space.architecture import (
@@ -65,7 +65,6 @@ def test_different_sampled_candidates_have_different_words(sampled: list[Candida
     assert len({describe(architecture) for architecture in architectures}) == len(architectures)
 
 
-@settings(deadline=None)
 @given(st.from_type(Candidate))
 def test_words_are_one_line(candidate: Candidate) -> None:
     assert len(describe(candidate).splitlines()) == 1

@@ -204,7 +204,7 @@ def test_hypervolume_equals_inclusion_and_exclusion(rows: Rows) -> None:
     assert hypervolume(rows, corner) == inclusion_exclusion(rows, corner)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=10 * settings().max_examples)
 @given(st.integers(1, 5), st.integers(0, 30), st.integers(0, 2**32 - 1))
 def test_hypervolume_equals_optunas(objectives: int, count: int, seed: int) -> None:
     rows = np.random.default_rng(seed).random((count, objectives))

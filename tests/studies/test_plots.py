@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import plotly.graph_objects as go
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from studies.axis import Axis
@@ -156,7 +156,6 @@ def test_the_staircase_of_a_drawn_case() -> None:
     assert sorted(zip(best.x, best.y, strict=True)) == [(1e4, 0.8), (1e5, 0.9), (1e5, 0.9)]
 
 
-@settings(max_examples=25, deadline=None)
 @given(
     st.sampled_from([AXES[:2], AXES[:3], (ACCURACY, SPEED), (PARAMS, FLOPS), (SPEED, PARAMS)]),
     st.lists(st.tuples(*[st.integers(1, 9)] * 3), min_size=1, max_size=15),

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import plotly.graph_objects as go
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from studies.labels import SIDES
@@ -149,7 +149,6 @@ def test_rates_are_written_with_a_prefix(bandwidth: float, written: str) -> None
     assert texts[1] == f"memory:<br>{written}"
 
 
-@settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.tuples(positive, positive, positive, positive), min_size=1, max_size=20),
     positive,

@@ -64,7 +64,7 @@ def test_an_evaluation_is_stored_once_and_stays(any_store: Store) -> None:
     assert any_store.evaluation(IDENTITY) == RESULT
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.dictionaries(st.text(), st.integers() | st.text() | st.floats(allow_nan=False)),
     st.text(alphabet="0123456789abcdef", min_size=16, max_size=16),

@@ -1,5 +1,6 @@
 """Nothing is told to anybody: no connection beyond this machine, no file in the home directory."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+
+from nas.full_training.loggers import LOGGERS
 
 MADE = Path(__file__).parents[1] / "made_by_0_1"
 
@@ -67,7 +70,21 @@ def written(alone: Path) -> list[str]:
     return sorted(str(path.relative_to(home)) for path in home.rglob("*") if not path.is_dir())
 
 
-NAS = (sys.executable, "-m", "nas")
+COMMANDS = """
+import json, sys
+from nas import cli
+for line in json.loads(sys.argv[1]):
+    sys.argv = ["nas", *line]
+    try:
+        cli.main()
+    except SystemExit as ended:
+        assert ended.code == 0, line
+"""
+
+
+def commands(alone: Path, *lines: tuple[str, ...]) -> None:
+    """Several command lines in one process, which imports what is heavy once."""
+    run(alone, sys.executable, "-c", COMMANDS, json.dumps(lines))
 
 
 def test_the_guard_sees_what_is_told(alone: Path) -> None:
@@ -77,9 +94,12 @@ def test_the_guard_sees_what_is_told(alone: Path) -> None:
 
 
 def test_onnx_runtime_writes_no_identity(alone: Path) -> None:
-    run(alone, *NAS, "predict", str(MADE / "model.onnx"), "moved")
-    run(alone, *NAS, "evaluate", str(MADE / "model.onnx"), "--dataset", "folder:moved")
-    run(alone, *NAS, "export", str(MADE / "model.safetensors"), "--out", "again.onnx")
+    commands(
+        alone,
+        ("predict", str(MADE / "model.onnx"), "moved"),
+        ("evaluate", str(MADE / "model.onnx"), "--dataset", "folder:moved"),
+        ("export", str(MADE / "model.safetensors"), "--out", "again.onnx"),
+    )
     assert written(alone) == []
     script = "import nas, onnxruntime, os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
     assert run(alone, sys.executable, "-c", script).stdout == "1\n"
@@ -94,18 +114,20 @@ def test_who_wants_it_has_it(alone: Path) -> None:
     assert run(alone, sys.executable, "-c", script).stdout == "0\n"
 
 
-@pytest.mark.parametrize("logger", ["tensorboard", "mlflow", "csv"])
-def test_loggers_tell_nobody(alone: Path, logger: str) -> None:
+def test_loggers_tell_nobody(alone: Path) -> None:
     network = '{"stem": {"width": 4, "stride": 2}, "stages": [{"blocks": [{"width_1x1": 8}]}]}'
     (alone / "work" / "network.json").write_text(network)
-    options = ("--dataset", "folder:moved", "--resolution", "8", "--epochs", "1", "--out", "m")
-    run(alone, *NAS, "train", "network.json", *options, "--logger", logger)
+    short = ("--dataset", "folder:moved", "--resolution", "8", "--epochs", "1")
+    train = ("train", "network.json", *short)
+    commands(alone, *((*train, "--out", f"by-{name}", "--logger", name) for name in LOGGERS))
     assert written(alone) == []
+    assert all((alone / "work" / f"by-{name}" / "card.json").exists() for name in LOGGERS)
 
 
 def test_a_study_its_worker_and_its_pages_tell_nobody(alone: Path) -> None:
     options = ("--dataset", "folder:moved", "--resolution", "8", "--space", str(MADE / "tiny.toml"))
     short = ("--budget", "128", "--rungs", "1", "--trials", "2", "--workers", "1")
-    run(alone, *NAS, "run", *options, *short)
-    run(alone, *NAS, "report", "--out", "report.html")
+    # its worker imports the script that started it
+    run(alone, sys.executable, "-m", "nas", "run", *options, *short)
+    commands(alone, ("report", "--out", "report.html"))
     assert written(alone) == []

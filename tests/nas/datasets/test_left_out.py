@@ -171,9 +171,7 @@ def content_of(kind: str, number: int, format: str) -> bytes:
     return HEIC + bytes([number]) if kind == "heic" else b"text %d" % number
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(layout=LAYOUTS, files=st.lists(FILES, min_size=3, max_size=3))
 def test_every_file_is_used_or_named_and_on_one_side(
     tmp_path_factory: pytest.TempPathFactory,

@@ -218,19 +218,20 @@ def test_a_port_that_is_taken_is_one_line(studied: Store, nas_in: Run, extra: An
 def test_the_dashboard_in_a_browser(address: tuple[str, int], studied: Store, browser: Any) -> None:
     url, port = address
     text = "(document.body?.innerText ?? '')"
-    # Optuna Dashboard draws nothing before it has asked for the study.
-    browser.visit(url, "document.querySelector('.js-plotly-plot') !== null")
-    plots = "[...document.querySelectorAll('.js-plotly-plot')]"
-    browser.until(f"{plots}.some(p => p.textContent.includes('front of all 3 objectives'))")
-    browser.visit(f"{url}/note", f"{text}.includes('Inception NAS')")
-    inside = "[...document.querySelectorAll('code')].map(code => code.textContent)"
-    assert NAME in browser.value(inside)
-    number = members(studied)[-1].number
-    browser.visit(f"{url}/trials?numbers={number}", f"{text}.includes('on the Pareto front')")
-    assert f"nas train {number} --study" in browser.value(text)
-    links = "[...document.querySelectorAll('a[href]')].map(a => a.getAttribute('href'))"
-    assert not [link for link in browser.value(links) if "javascript" in link or "www.g" in link]
-    assert browser.value("window.hacked") is None
-    assert browser.errors == []
-    outside = [one for one in browser.requests if not one.startswith(f"http://127.0.0.1:{port}/")]
+    with browser.tab() as tab:
+        # Optuna Dashboard draws nothing before it has asked for the study.
+        tab.visit(url, "document.querySelector('.js-plotly-plot') !== null")
+        plots = "[...document.querySelectorAll('.js-plotly-plot')]"
+        tab.until(f"{plots}.some(p => p.textContent.includes('front of all 3 objectives'))")
+        tab.visit(f"{url}/note", f"{text}.includes('Inception NAS')")
+        inside = "[...document.querySelectorAll('code')].map(code => code.textContent)"
+        assert NAME in tab.value(inside)
+        number = members(studied)[-1].number
+        tab.visit(f"{url}/trials?numbers={number}", f"{text}.includes('on the Pareto front')")
+        assert f"nas train {number} --study" in tab.value(text)
+        links = "[...document.querySelectorAll('a[href]')].map(a => a.getAttribute('href'))"
+        assert not [link for link in tab.value(links) if "javascript" in link or "www.g" in link]
+        assert tab.value("window.hacked") is None
+        assert tab.errors == []
+    outside = [one for one in tab.requests if not one.startswith(f"http://127.0.0.1:{port}/")]
     assert [one for one in outside if not one.startswith(("data:", "blob:"))] == []

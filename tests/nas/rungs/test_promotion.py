@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nas.rungs.history import History
@@ -46,7 +46,6 @@ def test_too_few_pairs_say_nothing() -> None:
 
 
 @given(st.integers(0, 1000), st.floats(0.0, 0.999))
-@settings(deadline=None, max_examples=50)
 def test_the_bound_is_an_accuracy_and_not_below_what_is_there(seed: int, accuracy: float) -> None:
     history, _ = history_of(np.random.default_rng(seed), 12, 0.2)
     assert accuracy <= upper_bound(history, 0, accuracy) <= 1.0
@@ -111,7 +110,6 @@ def test_only_rungs_from_its_own_on_count() -> None:
 
 
 @given(st.integers(0, 10**6), st.integers(1, 25), st.integers(1, 4))
-@settings(deadline=None, max_examples=100)
 def test_the_ranking_puts_front_after_front(seed: int, count: int, columns: int) -> None:
     losses = np.random.default_rng(seed).integers(0, 5, (count, columns)).astype(float)
     order = ranking(losses)

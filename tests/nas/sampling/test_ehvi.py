@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nas.sampling.ms_ehvi.improvement import expected_improvement, undominated
@@ -38,7 +38,6 @@ def test_the_closed_form_is_what_sampling_finds(known: int, seed: int) -> None:
         assert abs(np.mean(samples) - found[index]) <= 3 * error + 1e-12
 
 
-@settings(deadline=None, max_examples=100)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 3), st.integers(0, 12))
 def test_with_certainty_it_is_the_hypervolume_that_is_won(seed: int, known: int, size: int) -> None:
     rng = np.random.default_rng(seed)
@@ -78,7 +77,6 @@ def test_more_uncertainty_and_less_cost_promise_more() -> None:
     assert cheap > wide > certain > 0
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(0, 10))
 def test_what_points_leave_undominated(seed: int, known: int, size: int) -> None:
     rng = np.random.default_rng(seed)

@@ -85,8 +85,8 @@ class Runs:
         ]
 
 
-def kill_and_continue(runs: Runs, kills: int, chance: random.Random) -> None:
-    """Kill with SIGKILL at random moments, the start of a process included, then finish."""
+def kill_at_random(runs: Runs, kills: int, chance: random.Random) -> None:
+    """Kill with SIGKILL at random moments, the start of a process included."""
     for number in range(kills):
         process = runs.start()
         if number % 3:
@@ -96,7 +96,6 @@ def kill_and_continue(runs: Runs, kills: int, chance: random.Random) -> None:
         time.sleep(chance.uniform(0, 1.5))
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-    runs.finish()
 
 
 @pytest.mark.parametrize(
@@ -121,7 +120,9 @@ def test_a_study_killed_at_random_is_the_study_never_killed(
     monkeypatch.chdir(whole.directory)
     assert nas_in(*whole.command[1:])[0] == 0
     killed = Runs(nas, tiny_toml, tmp_path / "killed", "--workers", "0", trials=trials)
-    kill_and_continue(killed, kills, random.Random(kills))
+    kill_at_random(killed, kills, random.Random(kills))
+    monkeypatch.chdir(killed.directory)
+    assert nas_in(*killed.command[1:])[0] == 0
     assert killed.facts() == whole.facts()
     assert [trial[0] for trial in whole.facts()] == list(range(trials))
 
@@ -143,7 +144,6 @@ def test_a_signal_stops_at_once_and_keeps_what_is_finished(
     process = runs.start()
     runs.wait_for(1, process)
     time.sleep(2)
-    asked = time.monotonic()
     if number == signal.SIGINT:
         os.killpg(process.pid, number)  # as a terminal does, to the workers as well
     else:
@@ -153,33 +153,37 @@ def test_a_signal_stops_at_once_and_keeps_what_is_finished(
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         pytest.fail(f"still runs after a minute: {process.communicate()}")
-    took = time.monotonic() - asked
     assert process.returncode == 128 + number, err
     assert "Traceback" not in err
+    assert runs.rows("SELECT 1 FROM trials WHERE state = 'RUNNING'"), "it waited for a trial's end"
     kept = len(runs.rows(done))
     assert f"stopped: {kept} of {TRIALS} trials are kept; the same command continues" in err
     assert "Pareto front of inception" in out
-    assert took < 15
     # Python's own helper of multiprocessing ends on its own, when it sees that the others have.
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while running(process.pid) and time.monotonic() < until:
         time.sleep(0.1)
     assert not running(process.pid)
 
 
-def test_a_second_driver_of_a_study_is_refused(nas: str, tiny_toml: Path, tmp_path: Path) -> None:
+def test_a_second_driver_of_a_study_is_refused(
+    nas: str,
+    nas_in: Callable[..., tuple[int, str, str]],
+    tiny_toml: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     runs = Runs(nas, tiny_toml, tmp_path / "runs", "--workers", "0", "--budget", "5M")
     process = runs.start()
     runs.wait_for(1, process)
-    second = subprocess.run(
-        runs.command, cwd=runs.directory, capture_output=True, text=True, check=False
-    )
+    monkeypatch.chdir(runs.directory)
+    code, _, words = nas_in(*runs.command[1:])
     assert process.poll() is None
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    assert second.returncode == 2
-    assert f"error: study 'inception' is being run by process {process.pid} on " in second.stderr
-    assert second.stderr.count("\n") == 1
+    assert code == 2
+    assert f"error: study 'inception' is being run by process {process.pid} on " in words
+    assert words.count("\n") == 1
     assert len(runs.rows("SELECT 1 FROM trials")) == 1
 
 
@@ -195,7 +199,7 @@ def test_two_workers_lose_nothing_to_a_kill(nas: str, tiny_toml: Path, tmp_path:
     assert [trial[0] for trial in facts] == list(range(TRIALS))
     assert {trial[1].name for trial in facts} <= {"COMPLETE", "PRUNED"}
     assert {number for (number,) in finished} <= {trial[0] for trial in facts}
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while running(process.pid) and time.monotonic() < until:
         time.sleep(0.2)
     assert not running(process.pid), "worker processes outlived their driver"

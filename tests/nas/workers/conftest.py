@@ -66,7 +66,7 @@ class Cluster:
         environment = os.environ | {"INCEPTION_NAS_CACHE": str(self.directory / "none")}
         with (self.directory / f"{number}.log").open("wb") as log:
             return subprocess.Popen(
-                [*prefix, str(Path(sys.executable).parent / "dask"), *command],
+                [*prefix, sys.executable, "-m", "dask", *command],
                 cwd=self.directory,
                 stdout=log,
                 stderr=log,
@@ -117,17 +117,31 @@ def wait_for(ask: Callable[[], T], seconds: float = PATIENCE) -> T:
     return answer
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    """A scheduler without workers."""
-    directory = tmp_path / "cluster"
-    directory.mkdir()
+@contextlib.contextmanager
+def started(directory: Path) -> Iterator[Cluster]:
     cluster = Cluster(directory, Certificates(directory / "tls"))
     try:
         cluster.start()
         yield cluster
     finally:
         cluster.stop()
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """A scheduler without workers."""
+    directory = tmp_path / "cluster"
+    directory.mkdir()
+    with started(directory) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def working(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A scheduler and one worker, for tests that leave both as they are."""
+    with started(tmp_path_factory.mktemp("working")) as cluster:
+        cluster.work()
+        yield cluster
 
 
 @pytest.fixture

@@ -54,15 +54,13 @@ def url_options(cluster: Any) -> list[str]:
 
 
 def test_study_on_a_cluster_whose_workers_have_no_images(
-    cluster: Any, nas: str, tmp_path: Path, tiny_toml: Path
+    working: Any, nas_in: Callable[..., tuple[int, str, str]], tmp_path: Path, tiny_toml: Path
 ) -> None:
-    cluster.work()
-    command = [nas, *STUDY, "--space", str(tiny_toml), *url_options(cluster), "--json"]
-    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240)
-    assert ran.returncode == 0, ran.stderr + cluster.log()
+    code, out, err = nas_in(*STUDY, "--space", str(tiny_toml), *url_options(working), "--json")
+    assert code == 0, err + working.log()
     store = open_store(f"sqlite:///{tmp_path / 'nas.db'}")
     settings = Settings.from_json(store.study("inception")["settings"])
-    found = json.loads(ran.stdout)["front"]
+    found = json.loads(out)["front"]
     assert found
     for result in found:  # as this process would have found it
         candidate = Candidate.from_json(store.candidate(result["key"]))
@@ -70,16 +68,15 @@ def test_study_on_a_cluster_whose_workers_have_no_images(
         assert evaluate(request).accuracy == result["values"]["accuracy"]
 
 
-def test_images_go_to_a_worker_once(cluster: Any) -> None:
+def test_images_go_to_a_worker_once(working: Any) -> None:
     def held() -> dict[str, int]:  # in here, to be sent by value: workers can't import tests
         from nas.workers import preparation
 
         return {address: id(dataset) for address, dataset in preparation._kept.items()}
 
-    cluster.work()
     kept = []
     for _ in range(2):
-        with join(cluster.address, images, 60) as pool:
+        with join(working.address, images, 60) as pool:
             assert pool.client is not None
             kept.append(pool.client.run(held))
     first, second = kept
@@ -243,8 +240,8 @@ def first(settings: Settings) -> Candidate:
     return settings.space.sample(lambda name, options: options[0], 8)
 
 
-def test_client_without_the_certificate_is_refused(cluster: Any, certificates: Make) -> None:
-    stranger = certificates("stranger").address(cluster.url)
+def test_client_without_the_certificate_is_refused(working: Any, certificates: Make) -> None:
+    stranger = certificates("stranger").address(working.url)
     with pytest.raises(ClusterError, match="can't be reached"), join(stranger, images, 5):
         pass
 

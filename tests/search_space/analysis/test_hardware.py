@@ -4,7 +4,7 @@ import tomllib
 from dataclasses import asdict, fields, replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from search_space.analysis.hardware import ENTRIES, PRESETS, Hardware, from_toml, preset, to_toml
@@ -45,7 +45,6 @@ def test_a_preset_printed_and_read_is_itself(name: str) -> None:
     assert from_toml(to_toml(PRESETS[name])) == PRESETS[name]
 
 
-@settings(deadline=None)
 @given(TEXT, TEXT, POSITIVE, POSITIVE, st.integers(1, 10**30), POSITIVE)
 def test_round_trip(
     name: str, source: str, peak: float, bandwidth: float, chip: int, energy: float

@@ -5,7 +5,7 @@ from math import prod
 
 import pytest
 import torch
-from hypothesis import given, reject, settings
+from hypothesis import given, reject
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -128,7 +128,6 @@ def test_sampled_candidates(sampled: list[Candidate]) -> None:
         holds(expand(candidate.architecture), (1, 28, 28))
 
 
-@settings(deadline=None, max_examples=50)
 @given(st.from_type(Architecture), st.integers(1, 40), st.sampled_from([1, 3]))
 def test_any_architecture(architecture: Architecture, resolution: int, channels: int) -> None:
     graph, shape = expand(architecture, channels), (channels, resolution, resolution)

@@ -6,7 +6,7 @@ from math import prod
 from typing import Any
 
 import pytest
-from hypothesis import given, reject, settings
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from search_space.analysis.hardware import PRESETS, Hardware
@@ -189,7 +189,6 @@ def test_sampled_candidates(sampled: list[Candidate], name: str) -> None:
         holds(expand(candidate.architecture), (1, 28, 28), PRESETS[name], 1 + index % 3)
 
 
-@settings(deadline=None, max_examples=50)
 @given(st.from_type(Architecture), st.integers(1, 40), st.sampled_from(sorted(PRESETS)))
 def test_any_architecture(architecture: Architecture, resolution: int, name: str) -> None:
     graph, shape = expand(architecture), (1, resolution, resolution)

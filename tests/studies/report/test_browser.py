@@ -23,9 +23,10 @@ def page(make_content: MakeContent, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="module")
-def window(browser: Any, page: Path) -> Any:
-    browser.open(page)
-    return browser
+def window(browser: Any, page: Path) -> Iterator[Any]:
+    with browser.tab() as tab:
+        tab.open(page)
+        yield tab
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_a_click_on_a_point_shows_the_architecture_its_cost_and_its_command(open
     before = opened.value(CHOSEN)
     point = "#front-figure .scatterlayer .trace:nth-child(3) .points path"
     opened.value(f"document.querySelector('{point}').classList.add('aimed-at')")
-    opened.click("#front-figure .aimed-at")
+    opened.click("#front-figure .aimed-at", covered=True)
     opened.until(f"{CHOSEN} !== {before!r}")
     number = opened.value(CHOSEN).split()[1].rstrip(",")
     command = opened.value("document.getElementById('detail-command').textContent")
@@ -107,29 +108,45 @@ def test_a_button_in_the_table_shows_its_trial(opened: Any) -> None:
 def test_dark_and_light_follow_the_system(opened: Any) -> None:
     colour = "getComputedStyle(document.querySelector('#front-figure .xtick text')).fill"
     for scheme, ink in (("dark", "rgb(227, 232, 237)"), ("light", "rgb(36, 49, 61)")):
-        feature = {"name": "prefers-color-scheme", "value": scheme}
-        opened.send("Emulation.setEmulatedMedia", features=[feature])
+        opened.prefer(scheme)
         opened.until(f"{colour} === {ink!r}")
 
 
 def test_a_phone_needs_no_sideways_scrolling(browser: Any, page: Path) -> None:
-    browser.open(page, width=390)
-    assert browser.value("document.documentElement.scrollWidth") <= 390
-    assert browser.value("document.querySelector('#front-figure .main-svg').clientWidth") <= 390
+    with browser.tab(width=390) as phone:
+        phone.open(page)
+        assert phone.value("document.documentElement.scrollWidth") <= 390
+        assert phone.value("document.querySelector('#front-figure .main-svg').clientWidth") <= 390
+
+
+def test_what_goes_wrong_on_a_page_is_noticed(browser: Any, tmp_path: Path) -> None:
+    path = tmp_path / "wrong.html"
+    path.write_text(
+        "<meta http-equiv=Content-Security-Policy content=\"img-src 'none'\"><img src=no.png>"
+        "<link rel=stylesheet href=gone.css>"
+        "<script>console.error('said')</script>"
+        "<script>setTimeout(() => { late = 1; throw Error('thrown') })</script>"
+    )
+    with browser.tab() as tab:
+        tab.visit(path.as_uri(), "window.late === 1")
+        for word in ("Content Security Policy", "ERR_FILE_NOT_FOUND", "said", "thrown"):
+            assert any(word in error for error in tab.errors), word
+        assert path.with_name("gone.css").as_uri() in tab.requests
 
 
 def test_nothing_hostile_is_interpreted(browser: Any, hostile: Content, tmp_path: Path) -> None:
     path = tmp_path / "hostile.html"
     path.write_text(report_html(hostile))
-    browser.open(path)
-    browser.click("table.sorts tbody tr:first-child button")
-    assert browser.value("window.hacked") is None
-    assert browser.value("document.querySelectorAll('b, i, a[href], iframe').length") == 0
-    assert hostile.study in browser.value("document.querySelector('h1').textContent")
-    assert "<script>" in browser.value("document.getElementById('detail-text').textContent")
-    browser.value("document.getElementById('effects-figure').scrollIntoView()")
-    browser.until("document.getElementById('effects-figure').textContent.includes('<script>')")
-    assert browser.errors == []
+    with browser.tab() as tab:
+        tab.open(path)
+        tab.click("table.sorts tbody tr:first-child button")
+        assert tab.value("window.hacked") is None
+        assert tab.value("document.querySelectorAll('b, i, a[href], iframe').length") == 0
+        assert hostile.study in tab.value("document.querySelector('h1').textContent")
+        assert "<script>" in tab.value("document.getElementById('detail-text').textContent")
+        tab.value("document.getElementById('effects-figure').scrollIntoView()")
+        tab.until("document.getElementById('effects-figure').textContent.includes('<script>')")
+        assert tab.errors == []
 
 
 @pytest.fixture(scope="module")
@@ -145,23 +162,21 @@ def test_a_screen_reader_finds_its_way(
     browser: Any, page: Path, axe: str, scheme: str, width: int
 ) -> None:
     """Images have text, tables have headers, text has contrast: axe-core's rules, all of them."""
-    feature = {"name": "prefers-color-scheme", "value": scheme}
-    browser.send("Emulation.setEmulatedMedia", features=[feature])
-    browser.open(page, width=width)
-    for figure in browser.value("[...document.querySelectorAll('figure .plot')].map(p => p.id)"):
-        browser.value(f"document.getElementById('{figure}').scrollIntoView()")
-        browser.until(f"'drawn' in document.getElementById('{figure}').dataset")
-    rows = browser.value("document.querySelectorAll('table.sorts tbody tr').length")
-    for row in range(1, rows + 1):  # not all of them have a drawing
-        browser.click(f"table.sorts tbody tr:nth-child({row}) button")
-        if not browser.value("document.getElementById('detail-drawing').hidden"):
-            break
-    browser.value(f"{axe}; 0")
-    found = browser.value("axe.run(document).then(r => [r.passes.map(p => p.id), r.violations])")
+    with browser.tab(width, scheme) as tab:
+        tab.open(page)
+        for figure in tab.value("[...document.querySelectorAll('figure .plot')].map(p => p.id)"):
+            tab.value(f"document.getElementById('{figure}').scrollIntoView()")
+            tab.until(f"'drawn' in document.getElementById('{figure}').dataset")
+        rows = tab.value("document.querySelectorAll('table.sorts tbody tr').length")
+        for row in range(1, rows + 1):  # not all of them have a drawing
+            tab.click(f"table.sorts tbody tr:nth-child({row}) button")
+            if not tab.value("document.getElementById('detail-drawing').hidden"):
+                break
+        tab.value(f"{axe}; 0")
+        found = tab.value("axe.run(document).then(r => [r.passes.map(p => p.id), r.violations])")
     passed, violations = found
     assert [
         (one["id"], [(node["html"], node["failureSummary"]) for node in one["nodes"]])
         for one in violations
     ] == []
     assert {"color-contrast", "td-headers-attr", "image-alt", "button-name"} <= set(passed)
-    browser.send("Emulation.setEmulatedMedia", features=[])
