@@ -16,7 +16,7 @@ README = (ROOT / "README.md").read_text()
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 DIRECTORIES = ("search_space", "nas", "studies", "tests", "benchmarks")
-COMMANDS = get_command(cli.app).commands  # type: ignore[attr-defined]
+COMMANDS = get_command(cli.application()).commands  # type: ignore[attr-defined]
 
 
 def blocks(text: str, language: str) -> list[str]:

@@ -43,7 +43,8 @@ sys.path.insert(0, root)
 for module in modules:
     importlib.import_module(module)
 if "nas.cli" in modules:  # then every help text too
-    from nas.cli import app
+    from nas.cli import application
+    app = application()
     with contextlib.redirect_stdout(io.StringIO()) as shown:
         for command in [None, *app.registered_commands]:
             words = [] if command is None else [command.callback.__name__]

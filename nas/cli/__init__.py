@@ -6,6 +6,9 @@ once.
 """
 
 import errno
+import functools
+import gc
+import importlib
 import os
 import sys
 from typing import Any
@@ -13,23 +16,20 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from nas.cli import (
-    compare,
-    dashboard,
-    evaluate,
-    export,
-    pareto,
-    predict,
-    report,
-    run,
-    shapes,
-    show,
-    space,
-    streams,
-    studies,
-    train,
-    watch,
+from nas.cli import streams
+
+COMMANDS = (
+    *("run", "studies", "space"),
+    *("pareto", "report", "watch", "dashboard"),
+    *("show", "compare", "shapes"),
+    *("train", "export", "predict", "evaluate"),
 )
+"""Each is the function of that name in the module of that name, in the order of the help text."""
+
+FEW_COLLECTIONS = 50_000
+"""Objects that are made between two looks for garbage, instead of 700: while packages are imported
+there is none, and a fifth of a short command's time went into looking for it.
+"""
 
 INTERRUPTED = 130
 
@@ -55,29 +55,26 @@ class _Commands(TyperGroup):
             raise _RaisedError(error) from error
 
 
-app = typer.Typer(
-    cls=_Commands,
-    help="Neural architecture search over the Inception design space.",
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-for command in (
-    run.run,
-    studies.studies,
-    space.space,
-    pareto.pareto,
-    report.report,
-    watch.watch,
-    dashboard.dashboard,
-    show.show,
-    compare.compare,
-    shapes.shapes,
-    train.train,
-    export.export,
-    predict.predict,
-    evaluate.evaluate,
-):
-    app.command()(command)
+@functools.cache
+def application(typed: str = "") -> typer.Typer:
+    """The command line; with only the one command that was ``typed``, if there is such a one.
+
+    The others' modules are not imported then, which takes a while.
+    """
+    app = typer.Typer(
+        cls=_Commands,
+        help="Neural architecture search over the Inception design space.",
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_no_options)
+    for name in (typed,) if typed in COMMANDS else COMMANDS:
+        app.command()(getattr(importlib.import_module(f"nas.cli.{name}"), name))
+    return app
+
+
+def _no_options() -> None:
+    """Without a callback Typer would take a single command for the whole command line."""
 
 
 def main() -> None:
@@ -85,6 +82,7 @@ def main() -> None:
 
     The exit code is 2 for bad input, 1 where the output can't be written, 130 on Ctrl-C.
     """
+    gc.set_threshold(FEW_COLLECTIONS)
     try:
         with streams.prepared():
             code = _code()
@@ -106,8 +104,9 @@ def main() -> None:
 
 def _code() -> int:
     """The exit code of the command that was typed; OSError or KeyboardInterrupt as it raised it."""
+    words = sys.argv[1:] or ["--help"]
     try:
-        code = app(sys.argv[1:] or ["--help"], prog_name="nas", standalone_mode=False)
+        code = application(words[0])(words, prog_name="nas", standalone_mode=False)
     except _RaisedError as raised:
         raise raised.error from None
     except typer.TyperException as error:

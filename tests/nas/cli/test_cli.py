@@ -204,7 +204,7 @@ def test_a_full_disk_ends_the_run_in_one_line_and_the_study_goes_on_afterwards(
 
 
 def test_help_names_every_sampler_and_objective_and_is_plain() -> None:
-    result = CliRunner().invoke(cli.app, ["run", "--help"], env={"COLUMNS": "200"})
+    result = CliRunner().invoke(cli.application(), ["run", "--help"], env={"COLUMNS": "200"})
     assert result.exit_code == 0
     text = " ".join(result.output.split())
     for sampler in SAMPLERS:

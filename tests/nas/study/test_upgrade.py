@@ -93,7 +93,7 @@ def insert(connection: sqlite3.Connection, table: str, **row: Any) -> None:
 
 
 def called(*arguments: str) -> str:
-    result = CliRunner().invoke(cli.app, arguments, catch_exceptions=False)
+    result = CliRunner().invoke(cli.application(), arguments, catch_exceptions=False)
     assert result.exit_code == 0
     return result.output
 
