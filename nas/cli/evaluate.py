@@ -85,7 +85,7 @@ def print_evaluated(evaluated: "Evaluated") -> None:
 
 
 def _interval(interval: "Interval") -> str:
-    return "{:.2%}..{:.2%}".format(*interval)
+    return "{:.2%} to {:.2%}".format(*interval)
 
 
 def to_json(evaluated: "Evaluated") -> dict[str, Any]:

@@ -1,4 +1,8 @@
-"""Where images come from, and what is made of them before a network sees them."""
+"""Where images come from, how they are split, what was left out, and how they are read.
+
+Entered through ``find``, which says what there is, and ``load``. Test images are read by
+``load_test`` alone, which no search calls.
+"""
 
 from nas.datasets.found import DataError, Found
 from nas.datasets.images import Batches, Dataset, Images, order

@@ -18,13 +18,16 @@ from search_space.cost import graph_cost
 from search_space.drawing.page import svg
 from search_space.expand import expand
 from search_space.graph import ShapeError
+from studies.axis import Axis
 from studies.connection import again
+from studies.earlier import load_earlier
 from studies.lock import find_holder
 from studies.report.content import Content, Factor, Reference
 from studies.report.document import FRONT, report_html
 from studies.results import Results, of_trials
 from studies.store import Store
 from studies.trials import Evaluated, Trial, load_candidates, load_evaluations, load_trials, mark
+from studies.wording import counted
 
 MOST_DRAWN = 100
 """Architectures that a page has drawings of: the front's, then what would be the front without it,
@@ -80,7 +83,7 @@ def collect(store: Store, study: str, refresh: int | None = None) -> Content:
 
 def _collected(store: Store, study: str, refresh: int | None) -> Content:
     row = store.study(study)
-    axes = store.axes(study)
+    axes = tuple(Axis(**axis) for axis in row["axes"])
     settings = Settings.from_json(row["settings"])
     trials = load_trials(store, study)
     keys = {trial.key for trial in trials if trial.key}
@@ -102,7 +105,7 @@ def _collected(store: Store, study: str, refresh: int | None) -> Content:
         choices={key: choices(candidate) for key, candidate in candidates.items()},
         drawings=_drawings(of_trials(study, axes, trials), candidates, settings),
         references=references(settings),
-        facts=_facts(row, settings, trials, evaluations),
+        facts=_facts(row, settings, trials, evaluations, len(load_earlier(store, study))),
         refresh=refresh,
     )
 
@@ -166,7 +169,11 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _facts(
-    row: Mapping[str, Any], settings: Settings, trials: Sequence[Trial], evaluations: Sequence[Any]
+    row: Mapping[str, Any],
+    settings: Settings,
+    trials: Sequence[Trial],
+    evaluations: Sequence[Any],
+    learned: int,
 ) -> dict[str, list[tuple[str, str]]]:
     """What the report lists of settings, versions, recipe and space, by heading."""
     limits = {f"limit on {name}": f"{limit:,.15g}" for name, limit in settings.limits().items()}
@@ -177,7 +184,7 @@ def _facts(
         "seed": str(settings.seed),
         "promotion": settings.promotion,
         "rungs": ", ".join(f"{budget:,} images" for budget in settings.budgets),
-        "learned from earlier studies": "yes" if settings.warm_start else "no",
+        "learned from earlier studies": counted(learned, "accuracy", "accuracies"),
         "first trials": ", ".join(settings.start_from) or "the sampler's",
         "data set": settings.dataset,
         "digest of the images": settings.data,

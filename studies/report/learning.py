@@ -35,10 +35,12 @@ def section(content: Content) -> Section:
     )
     step = max(1, -(-len(rest) // MOST_OTHERS))
     others = [one.evaluation.curve for one in rest[::step]]
+    some = counted(len(rest), "other candidate")
+    if len(others) < len(rest):
+        some = f"{len(others)} of the {some}"
     words = (
         f"Training loss and accuracy of {counted(len(members), 'member')} of the front (blue, "
-        f"thick) and of {len(others)} of the {counted(len(rest), 'other candidate')} with "
-        f"{last:,} images (gray, thin). "
+        f"thick) and of {some} with {last:,} images (gray, thin). "
         "They are measured while training, at a learning rate that falls to zero, with label "
         "smoothing in the loss; what decides is accuracy on validation images afterwards."
     )
