@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from nas.cli import export
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -26,8 +28,11 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def small(nas_in: Run, tiny_toml: Path, request: pytest.FixtureRequest) -> Run:
+def small(
+    nas_in: Run, tiny_toml: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Run:
     """A line of the guide in little time: the end of a command line overrides what is before it."""
+    monkeypatch.setattr(export, "MOST_IMAGES", 1000)
     free = ["--sampler", "random", "--workers", "0", "--quiet", "--trials", "2"]
     short = [*free, "--budget", "256", "--rungs", "1", "--precision", "float32"]
 

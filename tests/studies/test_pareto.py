@@ -230,15 +230,15 @@ def test_a_trace_of_rounded_numbers_ends_at_the_hypervolume() -> None:
 @pytest.mark.parametrize("objectives", [1, 2, 3, 4])
 def test_large_fronts_are_quick(objectives: int) -> None:
     rows, corner = sphere(10_000, objectives), np.full(objectives, 0.1)
-    start = time.perf_counter()
+    start = time.process_time()
     assert front_mask(rows).all()
     hypervolume(rows[:100], corner)
     # Measured at 0.1 s; the bound is only to catch a return to quadratic Python.
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 1.0
 
 
 def test_traces_of_large_fronts_are_quick() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     hypervolume_trace(sphere(1_000, 3), np.full(3, 0.1))
     # Measured at 0.25 s.
-    assert time.perf_counter() - start < 3.0
+    assert time.process_time() - start < 3.0

@@ -21,6 +21,7 @@ from nas.study.opened import open_study
 from nas.study.place import Until
 from nas.workers.protocol import InDriver
 from search_space.space import SearchSpace
+from studies.connection import Patience
 from studies.results import load_results
 from studies.store import StoreError, open_store
 
@@ -115,9 +116,24 @@ def test_a_killed_study_in_postgresql_is_the_study_never_killed(
 
 @pytest.mark.parametrize("mode", ["fast", pytest.param("immediate", marks=pytest.mark.slow)])
 def test_a_server_that_stops_in_a_run_is_waited_for(
-    nas_in: Run, server: Any, tiny_toml: Path, whole: list[Any], mode: str
+    nas_in: Run,
+    server: Any,
+    tiny_toml: Path,
+    whole: list[Any],
+    mode: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stopped = server.new()
+    missed = threading.Event()
+
+    def patience(seconds: float, tell: Callable[[str], None]) -> Patience:
+        def told(words: str) -> None:
+            tell(words)
+            missed.set()
+
+        return Patience(seconds, told)
+
+    monkeypatch.setattr(drive, "Patience", patience)
     options = [*SMALL, str(tiny_toml), *FREE, "--trials", str(TRIALS), "--storage"]
 
     def restart() -> None:
@@ -125,7 +141,7 @@ def test_a_server_that_stops_in_a_run_is_waited_for(
             time.sleep(0.02)
         server.stop(mode)
         seen.append(begun(stopped))
-        time.sleep(1)
+        missed.wait(60)
         server.start()
 
     seen: list[int] = []

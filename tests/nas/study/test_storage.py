@@ -197,11 +197,12 @@ def test_a_dashboard_may_read_throughout_a_run(run: Run) -> None:
     assert reader.stdout
     assert int(reader.stdout.readline()) == 1
     assert run(*where, "--trials", "150")[0] == 0
-    time.sleep(0.5)
+    seen = [1]
+    while seen[-1] < 150 and (line := reader.stdout.readline()):
+        seen.append(int(line))
     assert reader.poll() is None
     reader.terminate()
-    out, err = reader.communicate()
-    seen = [int(number) for number in out.split()]
+    _, err = reader.communicate()
     assert seen[-1] == 150
     assert len(set(seen)) > 2, "the run was over before it was read"
     assert err == ""

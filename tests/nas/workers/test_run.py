@@ -128,7 +128,7 @@ def test_nothing_listens_beyond_loopback_and_strangers_are_refused(
 
     process = Running(nas, tiny_toml, tmp_path, trials=2, budget=5_000_000).start()
     try:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 240
         while len(workers_of(process)) < 2 or len(listening(process.pid)) < 3:
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < until
