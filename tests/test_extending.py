@@ -20,7 +20,8 @@ for row in result.front:
 def test_the_page_works_from_top_to_bottom(tmp_path: Path) -> None:
     blocks = re.findall(r"^```python\n(.*?)^```", PAGE, re.M | re.S)
     assert len(blocks) == 4
-    small = "\n".join(blocks).replace("(5_000,)", "(256,)").replace("trials=4", "trials=6")
+    small = "\n".join(blocks).replace("(5_000,)", "(256,), resolution=8")
+    small = small.replace("trials=4", "trials=6")
     script = small.replace("workers=0", "workers=0, precision='float32', progress=False") + CHECK
     assert script.count("256") == script.count("progress=False") == 1
     done = subprocess.run(
