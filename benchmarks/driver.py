@@ -17,8 +17,8 @@ from optuna.trial import FrozenTrial
 from nas.settings import Request, Settings
 from nas.study.loop import search
 from nas.study.opened import open_study
-from nas.study.place import Until
 from nas.study.tracker import Progress
+from nas.study.until import Until
 from nas.workers.protocol import InDriver
 from studies.evaluation import Evaluation
 from studies.store import open_store

@@ -19,8 +19,8 @@ from worker_memory import peak
 from nas.settings import Request, Settings
 from nas.study.loop import search
 from nas.study.opened import open_study
-from nas.study.place import Until
 from nas.study.tracker import Progress
+from nas.study.until import Until
 from nas.workers.protocol import Outcome
 from studies.store import open_store
 

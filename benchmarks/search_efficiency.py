@@ -28,7 +28,7 @@ from nas.rungs.history import History
 from nas.sampling.samplers import seeded
 from nas.study.loop import search
 from nas.study.opened import OpenStudy
-from nas.study.place import Until
+from nas.study.until import Until
 from nas.workers.simulated import Simulated
 from studies.evaluation import Evaluation
 from studies.table import REPLAYED

@@ -285,7 +285,7 @@ def test_a_circle_is_seen(
             "def f():\n    import nas.sampling.samplers",
             "nas.sampling.samplers",
         ),
-        ("nas.workers.protocol", "from nas.study.place import Until", "nas.study.place"),
+        ("nas.workers.protocol", "from nas.study.until import Until", "nas.study.until"),
         ("nas.reporting.tables", "from nas.cli.options import Json", "nas.cli.options"),
     ],
 )

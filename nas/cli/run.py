@@ -38,14 +38,15 @@ from nas.settings import (
     differences,
     wanted,
 )
-from nas.study.place import MAX_FAILURES, Place, Until, check_apart
+from nas.study.until import MAX_FAILURES, Until
+from nas.workers.place import Place, check_apart
 from studies.wording import counted
 
 if TYPE_CHECKING:
     from nas.datasets import Found
     from nas.study.run import Ended
     from nas.study.stored import StoredStudy
-    from nas.workers.remote import Address
+    from nas.workers.place import Address
     from studies.results import Results
     from studies.store import Store
 
@@ -248,7 +249,7 @@ def _address(
             raise ValueError(f"{option} is given without --cluster, which it is for; give both")
     if url is None:
         return None
-    from nas.workers.remote import Address
+    from nas.workers.place import Address
 
     return Address(url, ca, certificate, key, insecure)
 

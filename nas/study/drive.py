@@ -10,8 +10,8 @@ from nas.progress import shown
 from nas.settings import Settings
 from nas.study.loop import FailingError, search
 from nas.study.opened import open_study
-from nas.study.place import Until
 from nas.study.stored import StoredStudy, read_study, remember_images
+from nas.study.until import Until
 from nas.study.workplace import Workplace
 from nas.workers.protocol import ClusterError
 from studies.connection import ConnectionLostError, Patience

@@ -17,8 +17,8 @@ from nas.rungs.history import Completed
 from nas.rungs.names import PROMOTIONS
 from nas.settings import Request
 from nas.study.opened import OpenStudy
-from nas.study.place import Until
 from nas.study.tracker import Progress, Tracker
+from nas.study.until import Until
 from nas.workers.protocol import Outcome, Workers
 from search_space import catalog
 from search_space.architecture import Candidate

@@ -12,9 +12,10 @@ from nas.datasets.sources import source
 from nas.objectives import chosen
 from nas.sampling.samplers import check_sampler
 from nas.settings import DEFAULT_STORAGE, DEFAULT_STUDY, Settings, check_study_name
-from nas.study.place import CLUSTER_SECONDS, MAX_FAILURES, Place, Until
 from nas.study.stored import StoredStudy, check_same, read_study
+from nas.study.until import MAX_FAILURES, Until
 from nas.study.workplace import choose_workplace, images_of
+from nas.workers.place import CLUSTER_SECONDS, Place
 from nas.workers.spawning import end_where_inheriting
 from search_space.architecture import Candidate
 from search_space.catalog import entry
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     import optuna
 
     from nas.study.loop import FailingError
-    from nas.workers.remote import Address
+    from nas.workers.place import Address
 
 
 class StudyInterrupt(KeyboardInterrupt):
@@ -129,7 +130,7 @@ def run_study(
     timeout: seconds after which no new trial is begun.
     max_failures: evaluations that may fail in a row.
     workers, memory_limit, gpus_per_trial, cluster, cluster_timeout, replay, images, precision: of
-        the place where it runs, `nas.study.place.Place`.
+        the place where it runs, `nas.workers.place.Place`.
     progress: shown on standard error.
 
     Workers are processes, so a script that calls this must be importable: begin it with

@@ -12,12 +12,11 @@ from nas.datasets import Found, find, load
 from nas.objectives import OBJECTIVES
 from nas.progress import clock
 from nas.settings import Settings
-from nas.study.place import Place
+from nas.workers.place import Place
 from studies.wording import counted
 
 if TYPE_CHECKING:
     from nas.workers.protocol import Workers
-    from nas.workers.remote import Address
 
 SIMULATED = 2
 """Workers of a replay, whatever the machine has."""
@@ -59,7 +58,7 @@ def choose_workplace(
         size = "x".join(map(str, settings.image))
         words = (*words, f"images are taken as {size}; networks are trained in {precision}")
     if place.cluster is not None and settings.data:
-        return settings, _joined(settings, directory, place.cluster, place)._replace(found=words)
+        return settings, _joined(settings, directory, place)._replace(found=words)
     return settings, _local(settings, directory, place, trials)._replace(found=words)
 
 
@@ -72,28 +71,21 @@ def images_of(settings: Settings, place: Place) -> Found:
 
 def _local(settings: Settings, directory: str, place: Place, trials: int) -> Workplace:
     from nas.short_run.evaluation import evaluate
-    from nas.workers.local import check_places, default_workers, open_workers
-    from nas.workers.spawning import check_can_spawn
+    from nas.workers.local import check_local, count_of, open_workers
 
     if not settings.data:  # nothing is trained
         return Workplace(directory, lambda: open_workers(0, evaluate))
-    share = place.gpus_per_trial
-    wanted = default_workers(share) if place.workers is None else place.workers
-    workers = min(wanted, trials)
-
-    def check() -> None:
-        check_places(workers, share)
-        if workers:
-            check_can_spawn()
-
+    count = count_of(place, trials)
     return Workplace(
-        directory, lambda: open_workers(workers, evaluate, place.memory_limit), check=check
+        directory,
+        lambda: open_workers(count, evaluate, place.memory_limit),
+        check=lambda: check_local(place, count),
     )
 
 
-def _joined(settings: Settings, directory: str, cluster: "Address", place: Place) -> Workplace:
+def _joined(settings: Settings, directory: str, place: Place) -> Workplace:
     from nas.workers.preparation import Package, package
-    from nas.workers.remote import join
+    from nas.workers.remote import check_joined, join_at
 
     said: set[str] = set()
 
@@ -106,16 +98,10 @@ def _joined(settings: Settings, directory: str, cluster: "Address", place: Place
             said.add(words)
             print(words, file=sys.stderr)
 
-    def workers() -> "contextlib.AbstractContextManager[Workers]":
-        return join(cluster, images, place.cluster_timeout, place.gpus_per_trial, say)
-
     def check() -> None:
-        if cluster.insecure:
-            say(f"warning: whoever reaches {cluster.url} can read and change what goes there")
-        with workers():
-            pass
+        check_joined(place, images, say)
 
-    return Workplace(directory, workers, check=check)
+    return Workplace(directory, lambda: join_at(place, images, say), check=check)
 
 
 def _replayed(

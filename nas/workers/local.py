@@ -11,8 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from nas.short_run.evaluation import Evaluate
+from nas.workers.place import Place
 from nas.workers.preparation import Supply
 from nas.workers.protocol import ClusterError, InDriver, Workers
+from nas.workers.spawning import check_can_spawn
 from studies.wording import counted
 
 if TYPE_CHECKING:
@@ -56,6 +58,19 @@ def default_workers(gpus_per_trial: float | None) -> int:
 def places(gpus_per_trial: float | None) -> int:
     """Trials that the GPUs of this machine have room for at once; 0 without a GPU."""
     return len(gpus()) * int(1 / (gpus_per_trial or 1))
+
+
+def count_of(place: Place, trials: int) -> int:
+    """How many worker processes a place asks for, at most one a trial."""
+    wanted = default_workers(place.gpus_per_trial) if place.workers is None else place.workers
+    return min(wanted, trials)
+
+
+def check_local(place: Place, count: int) -> None:
+    """ValueError where ``count`` workers can't be started on this machine."""
+    check_places(count, place.gpus_per_trial)
+    if count:
+        check_can_spawn()
 
 
 def check_places(count: int, gpus_per_trial: float | None) -> None:

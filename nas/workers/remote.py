@@ -1,16 +1,13 @@
-"""A running Dask cluster: its address and certificates, and its workers once they are joined."""
+"""The workers of a running Dask cluster, once it is joined."""
 
 import contextlib
-import ipaddress
 import logging
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas.workers.place import Address, Place
 from nas.workers.pool import Pool
 from nas.workers.preparation import Package, Supply, evaluate_kept
 from nas.workers.protocol import ClusterError
@@ -20,78 +17,6 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 10.0
 AT_ONCE_SECONDS = 3.0
-SCHEMES = ("tls", "tcp")
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where a cluster's scheduler listens, and the files that prove who asks.
-
-    ``insecure`` allows what anyone on the network can read and change. ValueError on an address
-    that isn't one, on certificates that are missing, and on others than TLS beyond this machine.
-    """
-
-    url: str
-    ca: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
-    insecure: bool = False
-
-    def __post_init__(self) -> None:
-        scheme, separator, rest = self.url.partition("://")
-        host, colon, port = rest.rpartition(":")
-        port_is_one = port.isdigit() and 0 < int(port) < 65536
-        if scheme not in SCHEMES or not separator or not host or not colon or not port_is_one:
-            raise ValueError(
-                f"cluster is {self.url!r}; it must be tls://HOST:PORT or tcp://HOST:PORT, as "
-                "`dask scheduler` prints it"
-            )
-        files = {"--tls-ca": self.ca, "--tls-cert": self.certificate, "--tls-key": self.key}
-        missing = [option for option, path in files.items() if path is None]
-        if scheme == "tls" and missing:
-            raise ValueError(f"cluster is {self.url!r}; give {', '.join(missing)} with it")
-        if scheme == "tcp" and len(missing) < len(files):
-            raise ValueError(
-                f"cluster is {self.url!r}, for which certificates mean nothing; give tls://, or "
-                "leave them out"
-            )
-        for option, path in files.items():
-            if path is not None and not os.access(path, os.R_OK):
-                raise ValueError(f"{option} is {str(path)!r}; there is no such file to read")
-        if scheme == "tcp" and not loopback(host) and not self.insecure:
-            raise ValueError(
-                f"cluster is {self.url!r}: whoever reaches that network could run code on your "
-                "machines; use tls:// with certificates, or say --insecure"
-            )
-
-    def security(self) -> "distributed.Security | None":
-        """What Dask encrypts with, and refuses others by. ValueError where the files are bad."""
-        if self.ca is None:
-            return None
-        from distributed.security import Security
-
-        security = Security(
-            tls_ca_file=str(self.ca),
-            tls_client_cert=str(self.certificate),
-            tls_client_key=str(self.key),
-            require_encryption=True,
-        )
-        try:
-            security.get_connection_args("client")
-        except OSError as error:  # ssl.SSLError among them
-            raise ValueError(
-                f"the certificates {self.ca}, {self.certificate} and {self.key} don't go together "
-                f"or aren't PEM files: {error}"
-            ) from error
-        return security
-
-
-def loopback(host: str) -> bool:
-    """Whether a host is this machine, whatever a name server says."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def connect(address: Address, loop: Any = None) -> "distributed.Client":
@@ -164,3 +89,20 @@ def join(
         if not pool.wait(patience):
             raise ClusterError(f"cluster {address.url} had no worker for {patience:.0f} s")
         yield pool
+
+
+def join_at(
+    place: Place, images: Callable[[], Package], say: Callable[[str], None]
+) -> contextlib.AbstractContextManager[Pool]:
+    """The workers of the cluster that a place names."""
+    assert place.cluster is not None, "a place without a cluster has workers of this machine"
+    return join(place.cluster, images, place.cluster_timeout, place.gpus_per_trial, say)
+
+
+def check_joined(place: Place, images: Callable[[], Package], say: Callable[[str], None]) -> None:
+    """ClusterError where that cluster has no worker to use; a warning where others may listen."""
+    assert place.cluster is not None, "a place without a cluster has workers of this machine"
+    if place.cluster.insecure:
+        say(f"warning: whoever reaches {place.cluster.url} can read and change what goes there")
+    with join_at(place, images, say):
+        pass

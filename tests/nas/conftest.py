@@ -21,7 +21,7 @@ from nas.settings import Settings
 from nas.short_run.evaluation import Evaluate
 from nas.study.loop import search
 from nas.study.opened import open_study
-from nas.study.place import Until
+from nas.study.until import Until
 from nas.workers.protocol import InDriver
 from search_space.architecture import Architecture, Block, Candidate, Stage, Stem
 from search_space.network import build

@@ -16,7 +16,7 @@ from nas.sampling.ms_ehvi.sampler import MsEhvi
 from nas.settings import Request, Settings, check_budgets, rungs
 from nas.study.loop import search
 from nas.study.opened import open_study
-from nas.study.place import Until
+from nas.study.until import Until
 from nas.workers.protocol import InDriver, Outcome
 from nas.workers.simulated import Simulated
 from studies.evaluation import Evaluation

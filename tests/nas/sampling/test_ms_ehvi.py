@@ -20,7 +20,7 @@ from nas.sampling.ms_ehvi.surrogate import Scale, Surrogate, errors_at_the_end
 from nas.settings import Request, Settings
 from nas.study.loop import search
 from nas.study.opened import open_study, remember
-from nas.study.place import Until
+from nas.study.until import Until
 from nas.workers.protocol import InDriver
 from search_space.catalog import candidate
 from search_space.cost import cost

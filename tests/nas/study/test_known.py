@@ -15,7 +15,7 @@ from nas.settings import LIMITS, Request, Settings
 from nas.short_run import latency
 from nas.study.loop import search
 from nas.study.opened import open_study
-from nas.study.place import Until
+from nas.study.until import Until
 from nas.workers.protocol import InDriver
 from search_space.catalog import candidate
 from search_space.cost import cost

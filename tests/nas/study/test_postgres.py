@@ -18,7 +18,7 @@ from nas.short_run.evaluation import evaluate
 from nas.study import drive
 from nas.study.loop import search
 from nas.study.opened import open_study
-from nas.study.place import Until
+from nas.study.until import Until
 from nas.workers.protocol import InDriver
 from search_space.space import SearchSpace
 from studies.connection import Patience

@@ -13,8 +13,8 @@ from nas.settings import Recipe, Request, Settings
 from nas.short_run.evaluation import Evaluate
 from nas.study.loop import FailingError, search
 from nas.study.opened import open_study
-from nas.study.place import Until
 from nas.study.tracker import Progress
+from nas.study.until import Until
 from nas.workers.protocol import InDriver
 from search_space.architecture import Candidate
 from search_space.cost import cost

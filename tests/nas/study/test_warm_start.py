@@ -19,7 +19,7 @@ from nas.sampling.ms_ehvi.surrogate import errors_at_the_end
 from nas.settings import Request, Settings
 from nas.study.loop import search
 from nas.study.opened import open_study
-from nas.study.place import Until
+from nas.study.until import Until
 from nas.workers.protocol import InDriver
 from search_space.space import SearchSpace
 from studies.earlier import find_earlier, load_earlier

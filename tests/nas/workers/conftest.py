@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import pytest
 from distributed.security import Security
 
-from nas.workers.remote import Address
+from nas.workers.place import Address
 
 PATIENCE = 60.0
 

@@ -18,9 +18,10 @@ from nas.datasets import Dataset, find, load
 from nas.settings import Settings
 from nas.short_run.evaluation import evaluate
 from nas.workers import remote as joined
+from nas.workers.place import Address, loopback
 from nas.workers.preparation import Package, Supply, lacking, package
 from nas.workers.protocol import ClusterError
-from nas.workers.remote import Address, join, loopback
+from nas.workers.remote import join
 from search_space.architecture import Candidate
 from studies.evaluation import Evaluation
 from studies.store import open_store

@@ -11,7 +11,7 @@ import pytest
 from nas.settings import Settings
 from nas.study.loop import search
 from nas.study.opened import open_study
-from nas.study.place import Until
+from nas.study.until import Until
 from nas.workers.protocol import InDriver
 from search_space.cost import cost
 from studies.evaluation import Evaluation

@@ -19,7 +19,7 @@ from nas.settings import Recipe, Request, Settings
 from nas.short_run.replay import LEAST_CANDIDATES, Replay, open_replay
 from nas.study.loop import search
 from nas.study.opened import open_study
-from nas.study.place import Until
+from nas.study.until import Until
 from nas.workers.simulated import Simulated
 from search_space.architecture import Candidate
 from search_space.cost import cost
