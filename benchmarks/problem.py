@@ -8,8 +8,9 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from nas.defaults import CLASSES
 from nas.objectives import OBJECTIVES, known_of
-from nas.settings import CLASSES, Recipe, Settings
+from nas.settings import Recipe, Settings
 from nas.short_run.replay import open_replay
 from search_space.architecture import Candidate
 from search_space.cost import cost

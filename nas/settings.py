@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
 from nas.datasets.found import PixelRange, Reading
+from nas.defaults import CLASSES, DATASET, MAX_RESOLUTION, MIN_RESOLUTION, PRECISIONS
 from nas.rungs.names import PROMOTIONS
 from nas.seeds import derive
 from search_space.architecture import Candidate
@@ -15,15 +16,10 @@ from search_space.graph import Shape
 from search_space.space import SearchSpace
 from studies.evaluation import Identity
 
-PRECISIONS = ("float32", "bf16")
 BUDGET = (128, 10_000_000)
 """Least and most training images of a short run."""
 
-DATASET, CLASSES = "fashion-mnist", 10
-"""What studies are about that don't say so: those of earlier versions, and replayed ones."""
-
 MOST_CLASSES = 100_000
-MIN_RESOLUTION, MAX_RESOLUTION = 8, 224
 
 DEFAULT_BUDGETS = (5_000, 20_000)
 """Training images of each rung."""
@@ -42,8 +38,6 @@ AS_BEGUN = (
 PLACE_OF_IMAGES = ("dataset", "pixel_range")
 """Settings that say where images are and how they are read, which their digest stands for."""
 
-DEFAULT_STUDY = "inception"
-DEFAULT_STORAGE = "sqlite:///nas.db"
 TRIALS = (1, 1_000_000)
 MAX_SEED = 2**63 - 1
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.settings import CLASSES, MOST_CLASSES, Settings
+from nas.defaults import CLASSES
+from nas.settings import MOST_CLASSES, Settings
 from nas.text import read_text
 from search_space.architecture import Architecture, Candidate
 from search_space.catalog import CATALOG, Expand, entry

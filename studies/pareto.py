@@ -20,14 +20,19 @@ enter: `losses` refuses it, so that one broken trial cannot fake an endless hype
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from studies.axis import Axis, check_value
 from studies.wording import counted
 
-Floats = NDArray[np.float64]
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    Floats = NDArray[np.float64]
+else:  # a short command shouldn't wait for numpy.typing
+    ArrayLike, NDArray, Floats = object, np.ndarray, np.ndarray
 
 
 def losses(values: ArrayLike, axes: Sequence[Axis]) -> Floats:

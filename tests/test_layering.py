@@ -25,7 +25,7 @@ ROOMS = (
     ("settings",),
     ("rungs",),
     ("datasets",),
-    ("objectives", "progress", "text", "files", "seeds", "threads", "interrupt"),
+    ("objectives", "progress", "text", "files", "seeds", "threads", "interrupt", "defaults"),
 )
 """What is in nas/, from top to bottom: each imports only from what stands below it."""
 
@@ -279,8 +279,7 @@ def test_a_circle_is_seen(
 @pytest.mark.parametrize(
     ("module", "line", "found"),
     [
-        ("nas.datasets.split", "from nas.settings import Settings", "nas.settings"),
-        (
+        ("nas.datasets.split", "from nas.settings import Settings", "nas.settings")(
             "nas.rungs.history",
             "def f():\n    import nas.sampling.samplers",
             "nas.sampling.samplers",

@@ -5,6 +5,7 @@ Optuna, Plotly, SQLAlchemy) are imported inside the commands, so that every ``--
 once.
 """
 
+import atexit
 import errno
 import functools
 import gc
@@ -83,6 +84,7 @@ def main() -> None:
     The exit code is 2 for bad input, 1 where the output can't be written, 130 on Ctrl-C.
     """
     gc.set_threshold(FEW_COLLECTIONS)
+    atexit.register(gc.freeze)  # what is left ends with the process, and need not be looked through
     try:
         with streams.prepared():
             code = _code()

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from nas.settings import CLASSES, MAX_RESOLUTION, MIN_RESOLUTION, PRECISIONS
-from nas.settings import DEFAULT_STORAGE as DEFAULT_STORAGE
-from nas.settings import DEFAULT_STUDY as DEFAULT_STUDY
+from nas.defaults import CLASSES, MAX_RESOLUTION, MIN_RESOLUTION, PRECISIONS
+from nas.defaults import DEFAULT_STORAGE as DEFAULT_STORAGE
+from nas.defaults import DEFAULT_STUDY as DEFAULT_STUDY
 
 Storage = Annotated[str, typer.Option(help="Database of the studies, any SQLAlchemy URL.")]
 Study = Annotated[str, typer.Option(help="Name of the study.")]

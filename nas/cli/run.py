@@ -25,11 +25,11 @@ from nas.cli.options import (
     print_json,
 )
 from nas.datasets.sources import DATASETS, full_name, source, typed
+from nas.defaults import DATASET
 from nas.objectives import OBJECTIVES, chosen
 from nas.rungs.names import PROMOTIONS
 from nas.sampling.samplers import SAMPLERS
 from nas.settings import (
-    DATASET,
     DEFAULT_BUDGETS,
     DEFAULT_ETA,
     DEFAULT_OBJECTIVES,

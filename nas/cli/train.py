@@ -21,9 +21,9 @@ from nas.cli.options import (
     Storage,
     Study,
 )
+from nas.defaults import DATASET
 from nas.full_training.job import DEFAULT_EPOCHS
 from nas.full_training.loggers import LOGGERS
-from nas.settings import DATASET
 from studies.wording import counted
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from nas.datasets.found import PixelRange
-from nas.settings import MAX_SEED, PRECISIONS
+from nas.defaults import PRECISIONS
+from nas.settings import MAX_SEED
 from search_space.architecture import Candidate
 from search_space.checks import check_choice, check_range
 from search_space.record import Record

@@ -7,11 +7,11 @@ from typing import TypeVar
 from nas.datasets import Dataset, Found, Images, find, load_test
 from nas.datasets.found import PixelRange
 from nas.datasets.sources import DATASETS, FOLDER, load_found, source
+from nas.defaults import DATASET, PRECISIONS
 from nas.full_training import record
 from nas.full_training.job import DEFAULT_EPOCHS, EPOCHS, FullRecipe, Job
 from nas.full_training.loggers import check_logger
 from nas.model.metadata import ModelMetadata
-from nas.settings import DATASET, PRECISIONS
 from nas.subjects import RESOLUTIONS, Subject, View
 from search_space.checks import check_choice, check_range
 from studies.table import REPLAYED

@@ -30,9 +30,10 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from nas.defaults import CLASSES
 from nas.sampling.features import GRAPH, features
 from nas.seeds import derive
-from nas.settings import CLASSES, Recipe, Request, Settings
+from nas.settings import Recipe, Request, Settings
 from nas.short_run.evaluation import versions
 from search_space.architecture import Candidate
 from search_space.graph import Shape

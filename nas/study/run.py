@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nas.datasets import Found
 from nas.datasets.found import shown
 from nas.datasets.sources import source
+from nas.defaults import DEFAULT_STORAGE, DEFAULT_STUDY
 from nas.objectives import chosen
 from nas.sampling.samplers import check_sampler
-from nas.settings import DEFAULT_STORAGE, DEFAULT_STUDY, Settings, check_study_name
+from nas.settings import Settings, check_study_name
 from nas.study.stored import StoredStudy, check_same, read_study
 from nas.study.until import MAX_FAILURES, Until
 from nas.study.workplace import choose_workplace, images_of

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.datasets.found import Found
-from nas.settings import PRECISIONS
+from nas.defaults import PRECISIONS
 from search_space.checks import check_choice, check_range
 
 if TYPE_CHECKING:

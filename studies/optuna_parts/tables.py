@@ -83,13 +83,16 @@ def read_trials(connection: sa.Connection, name: str) -> list[StoredTrial]:
         if trial_id in found:
             found[trial_id].values.append(value)
     for kind, statement in BY_KIND.items():
-        for trial_id, key, text in connection.execute(sa.text(statement), query):
+        rows = connection.execute(sa.text(statement), query).all()
+        # All at once: a call for each takes four times as long.
+        values = json.loads(f"[{','.join(row.value_json for row in rows)}]")
+        for (trial_id, key, _), value in zip(rows, values, strict=True):
             if trial_id not in found:
                 continue
             if kind == "user":
-                found[trial_id].attributes[key] = json.loads(text)
+                found[trial_id].attributes[key] = value
             elif key.startswith(CONSTRAINT):
-                found[trial_id].constraints[key.removeprefix(CONSTRAINT)] = float(json.loads(text))
+                found[trial_id].constraints[key.removeprefix(CONSTRAINT)] = float(value)
     return list(found.values())
 
 

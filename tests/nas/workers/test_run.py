@@ -164,13 +164,14 @@ def _greeted(stranger: ssl.SSLContext, plain: socket.socket) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("kills", "trials"), [(1, 6), pytest.param(50, 400, marks=pytest.mark.slow)]
+    ("kills", "trials", "budget"),
+    [(1, 6, 10_000), pytest.param(50, 400, 20_000, marks=pytest.mark.slow)],
 )
 def test_workers_killed_at_random_cost_no_trial(
-    nas: str, tiny_toml: Path, tmp_path: Path, kills: int, trials: int
+    nas: str, tiny_toml: Path, tmp_path: Path, kills: int, trials: int, budget: int
 ) -> None:
     chance = random.Random(kills)
-    runs = Running(nas, tiny_toml, tmp_path, trials, budget=20_000)
+    runs = Running(nas, tiny_toml, tmp_path, trials, budget)
     process = runs.start()
     begun = Path(tmp_path / "nas.db")
     while not (begun.exists() and _trials(begun)):
@@ -201,7 +202,7 @@ def test_workers_killed_at_random_cost_no_trial(
     )
     assert json.loads(shown.stdout)[0]["lost_workers"] == len(lost)
     complete = [trial.number for trial in found if trial.state.name == "COMPLETE"]
-    runs.evaluate_again(complete[:: max(1, len(complete) // 5)])
+    runs.evaluate_again(complete[:: max(2, len(complete) // 5)])
 
 
 @pytest.mark.slow
