@@ -279,7 +279,8 @@ def test_a_circle_is_seen(
 @pytest.mark.parametrize(
     ("module", "line", "found"),
     [
-        ("nas.datasets.split", "from nas.settings import Settings", "nas.settings")(
+        ("nas.datasets.split", "from nas.settings import Settings", "nas.settings"),
+        (
             "nas.rungs.history",
             "def f():\n    import nas.sampling.samplers",
             "nas.sampling.samplers",
