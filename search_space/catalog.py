@@ -119,7 +119,7 @@ def _bn_inception() -> Architecture:
 
 
 def _inception_28() -> Architecture:
-    """Designed for 28x28; see its words in the catalog and the measured comparison in the README.
+    """Designed for 28x28; see its words in the catalog, and the comparison in benchmarks/README.md.
 
     Stem: one cheap 3x3 at full resolution, because a 28x28 image has no pixels to give away, and
     googlenet-28's stem of 64 and 192 channels takes 24 % of its FLOPs. Body: widths double as maps
