@@ -3,12 +3,15 @@
 import os
 import shutil
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from nas.datasets import Dataset, find, load
 from nas.settings import Request, Settings
@@ -35,19 +38,20 @@ def ip(*arguments: str) -> None:
 
 @pytest.fixture
 def cable() -> Iterator[str]:
-    """A second host on a cable of its own; gives the cable's end here."""
-    ip("netns", "add", NAMESPACE)
-    try:
-        ip("link", "add", CABLE, "type", "veth", "peer", "name", "eth0", "netns", NAMESPACE)
-        ip("address", "add", f"{HERE}/24", "dev", CABLE)
-        ip("link", "set", CABLE, "up")
-        ip("-n", NAMESPACE, "address", "add", f"{THERE}/24", "dev", "eth0")
-        ip("-n", NAMESPACE, "link", "set", "eth0", "up")
-        ip("-n", NAMESPACE, "link", "set", "lo", "up")
-        yield CABLE
-    finally:
-        subprocess.run(["ip", "link", "del", CABLE], check=False)  # at once, for the next test
-        ip("netns", "del", NAMESPACE)
+    """A second host on a cable of its own, for one test at a time; gives the cable's end here."""
+    with FileLock(Path(tempfile.gettempdir()) / "nas-two-hosts.lock"):
+        ip("netns", "add", NAMESPACE)
+        try:
+            ip("link", "add", CABLE, "type", "veth", "peer", "name", "eth0", "netns", NAMESPACE)
+            ip("address", "add", f"{HERE}/24", "dev", CABLE)
+            ip("link", "set", CABLE, "up")
+            ip("-n", NAMESPACE, "address", "add", f"{THERE}/24", "dev", "eth0")
+            ip("-n", NAMESPACE, "link", "set", "eth0", "up")
+            ip("-n", NAMESPACE, "link", "set", "lo", "up")
+            yield CABLE
+        finally:
+            subprocess.run(["ip", "link", "del", CABLE], check=False)  # at once, for the next test
+            ip("netns", "del", NAMESPACE)
 
 
 ELSEWHERE = ("ip", "netns", "exec", NAMESPACE)
