@@ -21,6 +21,7 @@ from nas.full_training.curve import TrainingProgress
 from nas.full_training.fit import fit, prepared, run_of, training_images
 from nas.full_training.job import FullRecipe, Job
 from nas.full_training.module import share_of_peak
+from nas.full_training.task import metadata_of
 from nas.model.metadata import ModelMetadata
 from nas.seeds import derive
 from nas.short_run.precision import best_precision
@@ -119,17 +120,8 @@ def main() -> None:
     data = load(found.reading(28, 1))
     rows = []
     for name, one in (("small", small()), ("inception-28", candidate("inception-28"))):
-        description = ModelMetadata(
-            classes=found.classes,
-            resolution=28,
-            channels=1,
-            dataset=found.name,
-            data=found.digest,
-            candidate=one,
-            mean=data.mean,
-            std=data.std,
-        )
         job = job_of(one, found, arguments.images)
+        description = metadata_of(job, found, data)
         mine, its, shares = [], [], []
         for number in range(arguments.rounds + 1):
             turn = ours(job, description, data), by_hand(job, description, data)

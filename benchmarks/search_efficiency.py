@@ -249,8 +249,10 @@ def report(page: Path | None) -> None:
             for share in shares
         ]
         reached = staying_at(default, statistics.median(ends[name]))
-        cells += ["never", ""] if reached is None else [
-            f"{reached:,.0f}", f"{until[name] / reached:.1f}"]  # fmt: skip
+        if reached is None:
+            cells += ["never", ""]
+        else:
+            cells += [f"{reached:,.0f}", f"{until[name] / reached:.1f}"]
         own = statistics.median(walls[name])
         print(f"| {name} | {len(found)} | {' | '.join(cells)} | {own:.2f} |")
     print(
@@ -326,9 +328,16 @@ def draw(
         line = {"color": color, "width": 3 if name == next(iter(OURS)) else 1.5}
         figure.add_scatter(x=grid, y=middle, name=name, line=line, legendgroup=name)
         figure.add_scatter(
-            x=[*grid, *grid[::-1]], y=[*high, *low[::-1]], fill="toself", fillcolor=color,
-            opacity=0.12, line={"width": 0}, showlegend=False, legendgroup=name, hoverinfo="skip",
-        )  # fmt: skip
+            x=[*grid, *grid[::-1]],
+            y=[*high, *low[::-1]],
+            fill="toself",
+            fillcolor=color,
+            opacity=0.12,
+            line={"width": 0},
+            showlegend=False,
+            legendgroup=name,
+            hoverinfo="skip",
+        )
     spent, regret = [60, 120, 300, 600, 1200, 1800, 3600], [0.1, 0.2, 0.5, 1, 2, 5, 10]
     figure.update_xaxes(type="log", title="simulated core-seconds, two workers", tickvals=spent)
     figure.update_yaxes(type="log", title="hypervolume regret", tickvals=regret)

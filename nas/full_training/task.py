@@ -74,20 +74,24 @@ class Task:
 
     def metadata(self) -> ModelMetadata:
         """What is kept with the weights."""
-        job, dataset = self.job, self.dataset()
-        return ModelMetadata(
-            classes=self.found.classes,
-            resolution=job.resolution,
-            channels=job.channels,
-            dataset=job.dataset,
-            data=job.data,
-            held_out=job.validate,
-            pixel_range=self.found.pixel_range,
-            membership=self.found.membership.to_text(),
-            candidate=job.candidate,
-            mean=dataset.mean,
-            std=dataset.std,
-        )
+        return metadata_of(self.job, self.found, self.dataset())
+
+
+def metadata_of(job: Job, found: Found, dataset: Dataset) -> ModelMetadata:
+    """What is kept with the weights of a job on the images that were found, and were read so."""
+    return ModelMetadata(
+        classes=found.classes,
+        resolution=job.resolution,
+        channels=job.channels,
+        dataset=job.dataset,
+        data=job.data,
+        held_out=job.validate,
+        pixel_range=found.pixel_range,
+        membership=found.membership.to_text(),
+        candidate=job.candidate,
+        mean=dataset.mean,
+        std=dataset.std,
+    )
 
 
 def task_of(subject: Subject, wanted: Wanted, directory: Path) -> Task:

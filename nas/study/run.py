@@ -123,7 +123,7 @@ def run_study(
     """Bring a study to so many trials in all: make it, continue it, or read it if it has them.
 
     A study that was killed is continued by the same call, under the same trial numbers. Parameters
-    are named as the options of `nas run`, which calls this, and mean the same.
+    are named as the options of `nas run`, which does the same, and mean the same.
 
     settings: what the study is about; default `Settings()`. The digest and the classes of its
         images, and the precision of its recipe, are filled in here.
@@ -142,7 +142,6 @@ def run_study(
     RuntimeError, where the trials do; StudyInterrupt, a KeyboardInterrupt, on Ctrl-C and
     SIGTERM. Whatever had ended by then is kept.
     """
-    end_where_inheriting()
     place = Place(
         workers, memory_limit, gpus_per_trial, cluster, cluster_timeout, replay, images, precision
     )
@@ -185,6 +184,7 @@ def bring(
     ``stored`` is its row, None where it is new. ValueError where anything can't be, before anything
     is written.
     """
+    end_where_inheriting()
     settings = replace(settings, objectives=chosen(settings.objectives))
     check_sampler(settings.sampler, len(settings.objectives))
     if stored is None:

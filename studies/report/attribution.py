@@ -10,7 +10,7 @@ model of cost and all choices together, with intervals that hold for unequal var
    Estimators with Improved Finite Sample Properties, Journal of Econometrics 29, 1985.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -244,12 +244,4 @@ def _contrasts(group: Group) -> list[tuple[int, Floats, int]]:
             contrast = -mean
             contrast[place] += 1
             out.append((place, step * contrast, count))
-    return out
-
-
-def by_factor(found: Sequence[Effect]) -> Mapping[str, list[Effect]]:
-    """Effects by the name of their factor."""
-    out: dict[str, list[Effect]] = {}
-    for effect in found:
-        out.setdefault(effect.factor.name, []).append(effect)
     return out

@@ -17,9 +17,9 @@ def test_a_folder_becomes_a_network(
         assert code == 0, errors
         return output
 
-    small = ("--rungs", "1", "--budget", "256", "--workers", "0", "--quiet")
-    nas("run", "--trials", "2", "--dataset", f"folder:{root}", "--space", str(tiny_toml),
-        "--resolution", "16", *small)  # fmt: skip
+    small = ("--rungs", "1", "--budget", "256", "--workers", "0", "--quiet", "--resolution", "16")
+    images, space = ("--dataset", f"folder:{root}"), ("--space", str(tiny_toml))
+    nas("run", "--trials", "2", *images, *space, *small)
     nas("train", "best", "--epochs", "30", "--out", "model", "--quiet")
     card = json.loads(Path("model/card.json").read_text())
     assert card["classes"] == ["circle", "square", "tri angle"]

@@ -7,6 +7,7 @@ import pytest
 
 from nas.datasets import Dataset, Found, find, load
 from nas.full_training.job import FullRecipe, Job
+from nas.full_training.task import metadata_of
 from nas.model.metadata import ModelMetadata
 from search_space.architecture import Architecture, Block, Candidate, Stage, Stem
 
@@ -34,17 +35,8 @@ def job(found: Found) -> Job:
 
 
 @pytest.fixture
-def description(found: Found, dataset: Dataset) -> ModelMetadata:
-    return ModelMetadata(
-        classes=found.classes,
-        resolution=8,
-        channels=1,
-        dataset=found.name,
-        data=found.digest,
-        candidate=SMALL,
-        mean=dataset.mean,
-        std=dataset.std,
-    )
+def description(job: Job, found: Found, dataset: Dataset) -> ModelMetadata:
+    return metadata_of(job, found, dataset)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from nas.datasets import find, load
 from nas.full_training.fit import fit, trained
 from nas.full_training.job import Job
-from nas.model.metadata import ModelMetadata
+from nas.full_training.task import metadata_of
 from nas.settings import Settings
 from nas.short_run.evaluation import evaluate
 from nas.short_run.trainer import lightning_alone, make_trainer
@@ -105,16 +105,7 @@ def full_training(directory: Path) -> dict[str, torch.Tensor]:
     found = find("fashion-mnist")
     data = load(found.reading(8, 1))
     job = Job(SMALL, found.name, found.digest, 1, 8, 300, 2, "float32", 1, True)
-    about = ModelMetadata(
-        classes=found.classes,
-        resolution=8,
-        channels=1,
-        dataset=found.name,
-        data=found.digest,
-        candidate=SMALL,
-        mean=data.mean,
-        std=data.std,
-    )
+    about = metadata_of(job, found, data)
     fit(job, about, data, directory, lambda _: None, lambda: None)
     return trained(directory, job, about)[0].network.state_dict()
 
