@@ -63,7 +63,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With the slow tests, those on Hypothesis' examples run once more, on more of them."""
+    """Those with processes of their own come first, so that no long one is left for one core.
+
+    With the slow tests, those on Hypothesis' examples run once more, on more of them.
+    """
+    items.sort(key=lambda item: "nas" not in getattr(item, "fixturenames", ()))
     if _slow(config):
         for item in items:
             if hypothesis.is_hypothesis_test(getattr(item, "obj", None)):

@@ -152,6 +152,7 @@ def test_a_rank_of_the_users_own_training_is_given_back(monkeypatch: pytest.Monk
     assert rank_zero_only.rank == 3
 
 
+@pytest.mark.slow
 def test_nas_run_and_train_under_a_launcher_from_their_start(
     nas: str, nas_in: Run, tiny_toml: Path, tmp_path: Path
 ) -> None:

@@ -130,8 +130,9 @@ def test_a_study_killed_at_random_is_the_study_never_killed(
 @pytest.mark.parametrize(
     ("number", "workers"),
     [
-        (signal.SIGINT, "2"),
+        # test_run_study has SIGINT, with a worker
         (signal.SIGTERM, "0"),
+        pytest.param(signal.SIGINT, "2", marks=pytest.mark.slow),
         pytest.param(signal.SIGINT, "0", marks=pytest.mark.slow),
         pytest.param(signal.SIGTERM, "2", marks=pytest.mark.slow),
     ],

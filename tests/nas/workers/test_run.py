@@ -142,7 +142,7 @@ def test_nothing_listens_beyond_loopback_and_strangers_are_refused(
         for address in addresses:
             port = int(address.rpartition(":")[2])
             with (
-                socket.create_connection(("127.0.0.1", port), timeout=20) as plain,
+                socket.create_connection(("127.0.0.1", port), timeout=5) as plain,
                 pytest.raises(OSError, match=r".*"),
             ):
                 _greeted(stranger, plain)
@@ -165,8 +165,9 @@ def _greeted(stranger: ssl.SSLContext, plain: socket.socket) -> bytes:
 
 @pytest.mark.parametrize(
     ("kills", "trials", "budget"),
-    [(1, 6, 10_000), pytest.param(50, 400, 20_000, marks=pytest.mark.slow)],
+    [(1, 6, 10_000), (50, 400, 20_000)],
 )
+@pytest.mark.slow  # test_local has one worker that dies, test_kill two that are killed with all
 def test_workers_killed_at_random_cost_no_trial(
     nas: str, tiny_toml: Path, tmp_path: Path, kills: int, trials: int, budget: int
 ) -> None:

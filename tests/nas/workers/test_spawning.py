@@ -93,6 +93,7 @@ def test_a_script_that_only_workers_cannot_import(images: Path) -> None:
     assert not (images / "x.db").exists()
 
 
+@pytest.mark.slow  # test_run_study has a guarded one that is stopped
 def test_a_guarded_script_and_one_of_the_command_line_run(images: Path) -> None:
     done = run(images, f"{BODY}\n{GUARD}print(go())\n")
     assert (done.returncode, done.stdout) == (0, "{'complete': 1}\n"), done.stderr
