@@ -25,8 +25,22 @@ def size(space: SearchSpace, resolution: int = 28) -> Size:
     """Exact size of ``space`` at ``resolution`` pixels. ValueError where no candidate can run."""
 
     @cache
-    def branches(name: str, width: int) -> int:
-        return len({Block(**fields) for fields in every(lambda c: space.branches(c, name, width))})
+    def kernels(name: str, three: int, five: int, pool: int) -> int:
+        """Ways to make a block of these branches, whatever is before them and beside them."""
+        found = every(lambda choose: space.kernels(choose, name))
+        return len({Block(1, 1, three, 1, five, pool, **fields) for fields in found})
+
+    @cache
+    def branches(name: str, total: int) -> dict[int, int]:
+        """Ways to build a stage's block, by its width; ``total`` where shares divide one."""
+        found = every(lambda choose: space.branch_widths(choose, name, total))
+        counts: dict[int, int] = {}
+        for fields in {tuple(fields.items()) for fields in found}:
+            of = dict(fields)
+            three, five, pool = of["width_3x3"], of["width_5x5"], of["width_pool"]
+            width = of["width_1x1"] + three + five + pool
+            counts[width] = counts.get(width, 0) + kernels(name, three, five, pool)
+        return counts
 
     @cache
     def residuals(name: str, applies: bool) -> int:
@@ -39,14 +53,16 @@ def size(space: SearchSpace, resolution: int = 28) -> Size:
         if number > count:
             return 1
         name, total = f"stage{number}", 0
+        totals = space.choices(f"{name}.width") if space.divided else (0,)
         for reduction in space.choices(f"{name}.reduction") if number > 1 else ("none",):
             inputs = 2 * width if reduction == "inception" else width
-            for outputs in map(int, space.choices(f"{name}.width")):
-                blocks = sum(
-                    residuals(name, outputs == inputs or int(repeats) > 1)
-                    for repeats in space.choices(f"{name}.blocks")
-                )
-                total += blocks * branches(name, outputs) * stages(number + 1, count, outputs)
+            for divided in map(int, totals):
+                for outputs, ways in branches(name, divided).items():
+                    blocks = sum(
+                        residuals(name, outputs == inputs or int(repeats) > 1)
+                        for repeats in space.choices(f"{name}.blocks")
+                    )
+                    total += blocks * ways * stages(number + 1, count, outputs)
         return total
 
     bodies = 0

@@ -1,5 +1,9 @@
 """SearchSpace: the choices of each dimension, sampling through a chooser, TOML.
 
+The branches of a stage's blocks have widths of their own, unless the space gives a dimension of
+those that divide a block's width by shares (``stage.width``, ``stage.share_1x1`` ...): then it is
+one of shares, as all were once.
+
 A chooser is asked about every dimension of the stem, of each stage that is there, and of the head;
 an answer that changes nothing (the 1xn size where nothing is asymmetric) leaves no trace in the
 architecture. So a stage's answers come together, and a sampler can learn them together.
@@ -15,12 +19,23 @@ from typing import Any
 
 from search_space.architecture import Architecture, Block, Candidate, Stage, Stem
 from search_space.checks import check_range
-from search_space.dimensions import DIMENSIONS, MAX_STAGES, UNIT, Choice, general
+from search_space.dimensions import (
+    BEFORE,
+    DEFAULTS_0_1,
+    DIMENSIONS,
+    DIVIDED,
+    MAX_STAGES,
+    OF_ONE_STAGE,
+    SHARES,
+    STEP,
+    UNIT,
+    WIDTHS,
+    Choice,
+    general,
+)
 
 Choose = Callable[[str, Sequence[Any]], Any]
 """Picks one of the options for the dimension of that name; ``trial.suggest_categorical`` does."""
-
-SHARES = ("share_1x1", "share_3x3", "share_5x5", "share_pool")
 
 
 @dataclass(frozen=True)
@@ -32,6 +47,7 @@ class SearchSpace:
     """
 
     given: Mapping[str, tuple[Choice, ...]] = field(default_factory=dict)
+    divided: bool = field(init=False, compare=False, default=False)
 
     def __post_init__(self) -> None:
         checked: dict[str, tuple[Choice, ...]] = {}
@@ -46,16 +62,38 @@ class SearchSpace:
             checked[name] = tuple(dimension.check(name, choice) for choice in choices)
             if len(set(checked[name])) < len(choices):
                 raise ValueError(f"{name} is {list(choices)}; a choice is given twice")
-        same = [n for n in checked if n in DIMENSIONS and checked[n] == DIMENSIONS[n].choices]
-        object.__setattr__(self, "given", {n: checked[n] for n in checked if n not in same})
+        shared = [name for name in checked if _of(name, DIVIDED)]
+        own = [name for name in checked if _of(name, WIDTHS)]
+        if shared and own:
+            raise ValueError(
+                f"{shared[0]} and {own[0]} exclude each other; a space either divides the width of "
+                f"its blocks by shares ({', '.join(DIVIDED)}) or has widths for its branches "
+                f"({', '.join(WIDTHS)})"
+            )
+        if shared:  # which says of a space that it divides
+            checked.setdefault("stage.width", DIMENSIONS["stage.width"].choices)
+        object.__setattr__(self, "divided", bool(shared))
+        object.__setattr__(self, "given", checked)
+        while usual := next(filter(self._says_nothing, self.given), None):
+            object.__setattr__(self, "given", {n: c for n, c in self.given.items() if n != usual})
         for stage in range(1, MAX_STAGES + 1):
-            if not any(any(self.choices(f"stage{stage}.{share}")) for share in SHARES):
-                raise ValueError(f"stage{stage}: every share can only be 0; allow one above 0")
+            branches = SHARES if self.divided else WIDTHS[:4]
+            if not any(any(self.choices(f"stage{stage}.{branch}")) for branch in branches):
+                what = "share" if self.divided else "width"
+                raise ValueError(f"stage{stage}: every {what} can only be 0; allow one above 0")
+
+    def _says_nothing(self, name: str) -> bool:
+        """Whether every dimension's choices would be the same if that one weren't given."""
+        if name == "stage.width" and self.divided:
+            return False
+        rest = {other: found for other, found in self.given.items() if other != name}
+        own = {f"stage{number}.{name[6:]}" for number in range(1, MAX_STAGES + 1)}
+        concerned = {name, *own} if name.startswith("stage.") else {name}
+        return all(self.choices(one) == _choices(one, rest) for one in concerned)
 
     def choices(self, name: str) -> tuple[Choice, ...]:
         """The choices of the dimension of that name; a stage's own before those of all stages."""
-        base = general(name)
-        return self.given.get(name) or self.given.get(base) or DIMENSIONS[base].choices
+        return _choices(name, self.given)
 
     def sample(self, choose: Choose, resolution: int = 28) -> Candidate:
         """A candidate for square images of ``resolution`` pixels, one question a dimension.
@@ -70,10 +108,11 @@ class SearchSpace:
             name = f"stage{number}"
             reduction = ask(f"{name}.reduction") if number > 1 else "none"
             inputs = 2 * width if reduction == "inception" else width
-            width = ask(f"{name}.width")
+            total = ask(f"{name}.width") if self.divided else 0
             count = ask(f"{name}.blocks")
+            branches = self.branch_widths(choose, name, total) | self.kernels(choose, name)
+            width = Block(**branches).width
             same = inputs == width
-            branches = self.branches(choose, name, width)
             residual = self.residual(choose, name, applies=same or count > 1)
             block = Block(**branches, **residual)
             first = block if same or block.residual != "block" else Block(**branches)
@@ -105,7 +144,10 @@ class SearchSpace:
             halvings[name] = ask(name, fits)
             extent = _halved(extent, halvings[name])
         kernel, width = ask("stem.kernel"), ask("stem.width")
-        second = (width, 2 * width) if halvings["stem.second"] else None
+        second = None
+        if halvings["stem.second"]:
+            one, three = ask("stem.second_1x1"), ask("stem.second_3x3")
+            second = narrowed(one, width, UNIT), narrowed(three, width, UNIT)
         stem = Stem(
             width, kernel, int(halvings["stem.stride"]), bool(halvings["stem.pool"]), second
         )
@@ -118,26 +160,51 @@ class SearchSpace:
             extent, most = (extent + 1) // 2, most + 1
         return [count for count in self.choices("body.stages") if int(count) <= most]
 
-    def branches(self, choose: Choose, stage: str, width: int) -> dict[str, Any]:
-        """Fields of the block that a stage of ``width`` channels repeats, but for its residual."""
+    def branch_widths(self, choose: Choose, stage: str, width: int = 0) -> dict[str, int]:
+        """Widths of the branches of the block that a stage repeats, and of what is before them.
+
+        ``width`` are the block's channels, where shares divide them.
+        """
         ask = _Asker(self, choose)
-        shares = [ask(f"{stage}.{share}") for share in SHARES]
-        if not any(shares):  # the last branch that may be there takes the width
-            able = [i for i, share in enumerate(SHARES) if any(self.choices(f"{stage}.{share}"))]
-            shares[able[-1]] = 1
-        one, three, five, pool = divide(width, shares)
-        ratio = ask(f"{stage}.reduce")
+        if self.divided:
+            shares = [ask(f"{stage}.{share}") for share in SHARES]
+            if not any(shares):  # the last branch that may be there takes the width
+                able = [
+                    i for i, share in enumerate(SHARES) if any(self.choices(f"{stage}.{share}"))
+                ]
+                shares[able[-1]] = 1
+            one, three, five, pool = divide(width, shares)
+            before_three = before_five = ask(f"{stage}.reduce")
+            step = UNIT
+        else:
+            one, three, five, pool = (ask(f"{stage}.{name}") for name in WIDTHS[:4])
+            before_three, before_five = (ask(f"{stage}.{name}") for name in WIDTHS[4:])
+            step = STEP
+            if not one + three + five + pool:
+                one, three, five, pool = self._narrowest(stage)
         return {
             "width_1x1": one,
-            "reduce_3x3": _reduced(ratio, three),
+            "reduce_3x3": narrowed(before_three, three, step),
             "width_3x3": three,
-            "reduce_5x5": _reduced(ratio, five),
+            "reduce_5x5": narrowed(before_five, five, step),
             "width_5x5": five,
             "width_pool": pool,
-            "factorization": ask(f"{stage}.factorization"),
-            "n": ask(f"{stage}.n"),
-            "pool": ask(f"{stage}.pool"),
         }
+
+    def _narrowest(self, stage: str) -> list[int]:
+        """Widths of a stage's branches where none was chosen: one branch, of its least width."""
+        widths = [0, 0, 0, 0]
+        for place in (1, 0, 2, 3):
+            above = [int(width) for width in self.choices(f"{stage}.{WIDTHS[place]}") if width]
+            if above:
+                widths[place] = min(above)
+                break
+        return widths
+
+    def kernels(self, choose: Choose, stage: str) -> dict[str, Any]:
+        """How the branches of a stage's blocks are made: factorization, its n, the pooling."""
+        ask = _Asker(self, choose)
+        return {name: ask(f"{stage}.{name}") for name in ("factorization", "n", "pool")}
 
     def residual(self, choose: Choose, stage: str, applies: bool) -> dict[str, Any]:
         """A stage's residual and its scale; ``applies``: some block is as wide as its input."""
@@ -148,16 +215,17 @@ class SearchSpace:
         return {"residual": residual, "scale": scale}
 
     @classmethod
-    def from_toml(cls, text: str) -> "SearchSpace":
+    def from_toml(cls, text: str, of_0_1: bool = False) -> "SearchSpace":
         """The space that a TOML text describes: tables ``[stem] [body] [stage] [stage1] [head]``.
 
-        ValueError on text that isn't TOML, and as the constructor raises.
+        ``of_0_1``: what it doesn't give is as in version 0.1. ValueError on text that isn't TOML,
+        and as the constructor raises.
         """
         try:
             data = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise ValueError(f"not TOML: {error}") from None
-        given: dict[str, tuple[Choice, ...]] = {}
+        given: dict[str, tuple[Choice, ...]] = dict(DEFAULTS_0_1) if of_0_1 else {}
         for table, entries in data.items():
             if not isinstance(entries, dict):
                 raise ValueError(
@@ -179,17 +247,24 @@ class SearchSpace:
 
     def items(self) -> Iterator[tuple[str, tuple[Choice, ...]]]:
         """Every dimension's name and choices: first those of ``DIMENSIONS``, then stages' own."""
-        for name in (*DIMENSIONS, *sorted(name for name in self.given if name not in DIMENSIONS)):
-            yield name, self.choices(name)
+        unused = WIDTHS if self.divided else DIVIDED
+        own = {*self.given, *OF_ONE_STAGE} - {*DIMENSIONS}
+        for name in (*DIMENSIONS, *sorted(own)):
+            overridden = name not in self.given and general(name) in self.given
+            if not _of(name, unused) and not (name not in DIMENSIONS and overridden):
+                yield name, self.choices(name)
 
     def to_json(self) -> dict[str, list[Choice]]:
-        """Every dimension's choices as JSON data: equal for equal spaces."""
-        return {name: list(choices) for name, choices in self.items()}
+        """Every dimension's choices as JSON data: equal for equal spaces.
+
+        What was no dimension once, and is as it was then, is left out.
+        """
+        return {n: list(choices) for n, choices in self.items() if BEFORE.get(n) != choices}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Sequence[Choice]]) -> "SearchSpace":
-        """The space that ``to_json`` described."""
-        return cls({name: tuple(choices) for name, choices in data.items()})
+        """The space that ``to_json`` described, in this version or an earlier one."""
+        return cls(BEFORE | {name: tuple(choices) for name, choices in data.items()})
 
 
 class _Asker:
@@ -234,8 +309,21 @@ def _least_halved(extent: int, rest: Sequence[tuple[Choice, ...]]) -> int:
     return extent
 
 
-def _reduced(ratio: float, width: int) -> int:
-    return max(UNIT, UNIT * round(ratio * width / UNIT)) if width else 0
+def narrowed(ratio: float, width: int, step: int) -> int:
+    """``width`` times a ratio, as a multiple of ``step`` channels, at least one; none of none."""
+    return max(step, step * round(ratio * width / step)) if width else 0
+
+
+def _choices(name: str, given: Mapping[str, tuple[Choice, ...]]) -> tuple[Choice, ...]:
+    base = general(name)
+    found = given.get(name) or given.get(base)
+    return found or OF_ONE_STAGE.get(name) or DIMENSIONS[base].choices
+
+
+def _of(name: str, keys: Sequence[str]) -> bool:
+    """Whether that is one of these dimensions of a stage, or of all stages."""
+    table, _, key = general(name).partition(".")
+    return table == "stage" and key in keys
 
 
 def _toml(choice: Choice) -> str:

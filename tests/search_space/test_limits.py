@@ -138,8 +138,8 @@ def test_limits_that_only_different_candidates_meet_are_refused() -> None:
 
 
 def test_tiny_limits_on_the_default_space_are_met() -> None:
-    """The smallest candidate: a 3x3 stem of 8 channels, one 1x1 or pool branch of 16."""
-    smallest = (9 * 8 + 8) + (8 * 16 + 16) + (16 * 10 + 10)
+    """The smallest candidate: a 3x3 stem of 8 channels, one 1x1 or pool branch of 8."""
+    smallest = (9 * 8 + 16) + (8 * 8 + 16) + (8 * 10 + 10)
     check_limits(SearchSpace(), 28, 1, 10, limits(smallest, None))
     check_limits(SearchSpace(), 28, 3, 10, limits(smallest + 2 * 9 * 8, None))
 
@@ -149,7 +149,7 @@ def test_no_limit_is_always_met() -> None:
 
 
 def test_a_limit_depends_on_the_images_and_classes() -> None:
-    smallest = (9 * 8 + 8) + (8 * 16 + 16) + (16 * 10 + 10)
+    smallest = (9 * 8 + 16) + (8 * 8 + 16) + (8 * 10 + 10)
     for channels, classes in ((3, 10), (1, 11)):
         with pytest.raises(ValueError, match=f"meets --max-params {smallest}; the nearest"):
             check_limits(SearchSpace(), 28, channels, classes, limits(smallest, None))

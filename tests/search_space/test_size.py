@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from search_space.architecture import Candidate
-from search_space.dimensions import DIMENSIONS, MAX_STAGES, general
+from search_space.dimensions import DEFAULTS_0_1, DIMENSIONS, DIVIDED, MAX_STAGES, general
 from search_space.size import Size, every, size
 from search_space.space import SearchSpace
 
@@ -20,6 +20,8 @@ FIXED: dict[str, tuple[Any, ...]] = {
     "stem.pool": (False,),
     "stem.width": (8,),
     "stem.second": (False,),
+    "stem.second_1x1": (1.0,),
+    "stem.second_3x3": (2.0,),
     "body.stages": (1,),
     "stage.blocks": (1,),
     "stage.width": (32,),
@@ -104,6 +106,57 @@ SPACES: dict[str, tuple[dict[str, tuple[Any, ...]], int]] = {
 }
 
 
+NARROW: dict[str, tuple[Any, ...]] = {
+    "stage.width_1x1": (8,),
+    "stage.width_3x3": (16,),
+    "stage.width_5x5": (8,),
+    "stage.width_pool": (8,),
+    "stage.reduce_3x3": (0.5,),
+    "stage.reduce_5x5": (0.5,),
+}
+
+WIDE: dict[str, dict[str, tuple[Any, ...]]] = {
+    "nothing to choose": {},
+    "branches that may be absent": {
+        f"stage.width_{branch}": (0, 8, 16) for branch in ("1x1", "3x3", "5x5", "pool")
+    },
+    "ratios that give equal reductions": {
+        "stage.reduce_3x3": (0.4, 0.5, 0.6, 1.0),
+        "stage.reduce_5x5": (0.5, 1.0, 2.0),
+        "stage.width_3x3": (0, 8, 24, 32),
+    },
+    "kernels of branches that may be absent": {
+        "stage.width_3x3": (0, 16),
+        "stage.width_5x5": (0, 8),
+        "stage.width_pool": (0, 8),
+        "stage.factorization": ("none", "stacked", "asymmetric", "expanded"),
+        "stage.n": (3, 7),
+        "stage.pool": ("max", "avg"),
+    },
+    "residuals where widths agree now and then": {
+        "stem.width": (8, 24),
+        "stage.width_3x3": (0, 8, 16),
+        "stage.width_1x1": (0, 8),
+        "stage.residual": ("none", "block", "branch"),
+        "stage.scale": (0.1, 0.3),
+        "stage.blocks": (1, 2),
+    },
+    "stages of their own": {
+        "body.stages": (1, 2),
+        "stage.reduction": ("max-pool", "inception"),
+        "stage1.width_3x3": (0, 8),
+        "stage2.width_3x3": (16, 24, 48),
+        "stage.residual": ("none", "block"),
+    },
+    "a second part of several widths": {
+        "stem.second": (False, True),
+        "stem.width": (8, 16),
+        "stem.second_1x1": (0.5, 1.0),
+        "stem.second_3x3": (1.0, 2.0, 3.0),
+    },
+}
+
+
 def leaves(space: SearchSpace, resolution: int) -> list[Candidate]:
     """What every sequence of answers gives, up to one more than the most that are counted."""
     answers = every(lambda choose: space.sample(choose, resolution))
@@ -154,9 +207,24 @@ def test_sizes_of_small_spaces_by_brute_force(space: SearchSpace, resolution: in
     assert size(space, resolution) == brute_force(found)
 
 
+@pytest.mark.parametrize("name", WIDE)
+def test_sizes_by_brute_force_where_branches_have_widths(name: str) -> None:
+    shared = [key for key in FIXED if key.startswith("stage.") and key[6:] in DIVIDED]
+    fixed = {key: choices for key, choices in FIXED.items() if key not in shared} | NARROW
+    space = SearchSpace(fixed | WIDE[name])
+    found = leaves(space, 28)
+    assert len(found) <= LEAVES
+    assert size(space) == brute_force(found)
+
+
 def test_the_default_space() -> None:
+    architectures = 5_754_080_373_812_986_416
+    assert size(SearchSpace()) == (architectures, 3 * architectures)
+
+
+def test_the_default_space_of_0_1() -> None:
     architectures = 445_585_654_614_014_712
-    assert size(SearchSpace()) == (architectures, 4 * architectures)
+    assert size(SearchSpace(DEFAULTS_0_1)) == (architectures, 4 * architectures)
 
 
 def test_a_space_that_cannot_run_has_no_size() -> None:

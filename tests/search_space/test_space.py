@@ -10,11 +10,18 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from search_space.architecture import Candidate
+from search_space.architecture import Block, Candidate
 from search_space.diagram import rows
-from search_space.dimensions import DIMENSIONS, MAX_STAGES, general
+from search_space.dimensions import (
+    DEFAULTS_0_1,
+    DIMENSIONS,
+    MAX_STAGES,
+    SHARES,
+    WIDTHS,
+    general,
+)
 from search_space.expand import expand
-from search_space.space import SHARES, SearchSpace
+from search_space.space import SearchSpace
 
 RESOLUTIONS = st.integers(8, 224)
 SEEDS = st.integers(0, 2**32)
@@ -58,7 +65,10 @@ def test_every_default_choice_turns_up(sampled: list[Candidate]) -> None:
         SearchSpace().sample(recorder)
         for name, answer in recorder.answers.items():
             answered.setdefault(general(name.split("[")[0]), set()).add(answer)
-    assert answered == {name: set(item.choices) for name, item in DIMENSIONS.items()}
+    everywhere = {name for name, choices in SearchSpace().items() if len(choices) > 1}
+    assert answered == {
+        name: set(item.choices) for name, item in DIMENSIONS.items() if name in everywhere
+    }
 
 
 @given(st.from_type(SearchSpace), RESOLUTIONS, SEEDS)
@@ -83,7 +93,10 @@ def test_candidates_are_within_the_space(space: SearchSpace, resolution: int, se
     for name in ("kernel", "stride", "pool", "width"):
         assert getattr(stem, name) in space.choices(f"stem.{name}")
     assert (stem.second is not None) in space.choices("stem.second")
-    assert stem.second in (None, (stem.width, 2 * stem.width))
+    if stem.second is not None:
+        for width, name in zip(stem.second, ("second_1x1", "second_3x3"), strict=True):
+            ratios = map(float, space.choices(f"stem.{name}"))
+            assert width in {max(4, 4 * round(ratio * stem.width / 4)) for ratio in ratios}
     assert len(architecture.stages) in space.choices("body.stages")
     assert (architecture.norm != "none") in space.choices("body.batch_norm")
     assert architecture.norm in ("none", *space.choices("body.order"))
@@ -105,20 +118,24 @@ def test_candidates_are_within_the_space(space: SearchSpace, resolution: int, se
         last = stage.blocks[-1]
         assert set(stage.blocks[1:]) <= {last}
         for block in stage.blocks:
-            assert block.width in choices["width"]
             widths = (block.width_1x1, block.width_3x3, block.width_5x5, block.width_pool)
-            for width, share in zip(widths, SHARES, strict=True):
-                assert width % 4 == 0
-                assert (0 in choices[share]) if width == 0 else any(choices[share])
+            if space.divided:
+                assert block.width in choices["width"]
+                for width, share in zip(widths, SHARES, strict=True):
+                    assert width % 4 == 0
+                    assert (0 in choices[share]) if width == 0 else any(choices[share])
+            else:
+                for width, branch in zip(widths, WIDTHS, strict=False):
+                    assert width in (0, *choices[branch])
             assert block.factorization in ("none", *choices["factorization"])
             assert block.factorization != "asymmetric" or block.n in {3, *choices["n"]}
             assert not block.width_pool or block.pool in choices["pool"]
             assert block.residual in ("none", *choices["residual"])
             assert block.residual != "block" or block.scale in choices["scale"]
-            for _, _, reduce, width in block.large:
-                at_ratios = {
-                    max(4, 4 * round(r * width / 4)) for r in map(float, choices["reduce"])
-                }
+            for kind, _, reduce, width in block.large:
+                step, name = (4, "reduce") if space.divided else (8, f"reduce_{kind}")
+                ratios = map(float, choices[name])
+                at_ratios = {max(step, step * round(r * width / step)) for r in ratios}
                 assert reduce in at_ratios if width else reduce == 0
         if last.residual == "block":
             assert stage.blocks[0].residual == ("block" if inputs == last.width else "none")
@@ -158,12 +175,15 @@ def test_a_single_option_is_no_question() -> None:
 
 
 def test_all_dimensions_of_the_stages_that_are_there_are_asked() -> None:
-    everywhere = {name for name in DIMENSIONS if not name.startswith("stage.")}
-    of_a_stage = {name[6:] for name in DIMENSIONS if name.startswith("stage.")}
+    asked = {n for n, choices in SearchSpace().items() if n in DIMENSIONS and len(choices) > 1}
+    everywhere = {name for name in asked if not name.startswith("stage.")}
+    of_a_stage = {name[6:] for name in asked if name.startswith("stage.")}
     for seed in range(100):
         recorder = Recorder(seed)
         SearchSpace().sample(recorder)
         expected = set(everywhere)
+        if not recorder.answers["stem.second"]:
+            expected -= {"stem.second_1x1", "stem.second_3x3"}
         for number in range(1, recorder.answers["body.stages"] + 1):
             here = of_a_stage - {"reduction"} if number == 1 else of_a_stage
             expected |= {f"stage{number}.{name}" for name in here}
@@ -173,7 +193,8 @@ def test_all_dimensions_of_the_stages_that_are_there_are_asked() -> None:
 def keys(answers: dict[str, Any], name: str, **choices: tuple[Any, ...]) -> int:
     """How many networks there are for the choices of one dimension, the other answers fixed."""
     given = {dimension.replace("__", "."): options for dimension, options in choices.items()}
-    space = SearchSpace({"body.stages": (1,), "stem.second": (False,)} | given)
+    before = DEFAULTS_0_1 | {"body.stages": (1,), "stem.second": (False,)}
+    space = SearchSpace(before | given)
 
     def choose(asked: str, options: Sequence[Any]) -> Any:
         return answers.get(asked, options[0])
@@ -212,11 +233,25 @@ def test_where_all_shares_are_0_the_last_branch_that_may_be_there_takes_the_widt
     def choose(name: str, options: Sequence[Any]) -> Any:
         return nothing.get(name, options[0])
 
-    block = SearchSpace().sample(choose).architecture.stages[0].blocks[0]
+    block = SearchSpace(DEFAULTS_0_1).sample(choose).architecture.stages[0].blocks[0]
     assert block.width_pool == block.width
     no_pool = SearchSpace({"stage.share_pool": (0,)})
     block = no_pool.sample(choose).architecture.stages[0].blocks[0]
     assert block.width_5x5 == block.width
+
+
+def test_where_no_branch_was_chosen_one_has_its_least_width() -> None:
+    def choose(_name: str, options: Sequence[Any]) -> Any:
+        return options[0]
+
+    def block(**given: tuple[int, ...]) -> Block:
+        space = SearchSpace({f"stage.width_{branch}": widths for branch, widths in given.items()})
+        return space.sample(choose).architecture.stages[0].blocks[0]
+
+    assert block() == Block(width_3x3=8, reduce_3x3=8)
+    assert block(**{"3x3": (0, 32, 16)}).width_3x3 == 16
+    assert block(**{"3x3": (0,)}) == Block(width_1x1=8)
+    assert block(**{"3x3": (0,), "1x1": (0,), "5x5": (0,)}) == Block(width_pool=8)
 
 
 def test_a_stages_own_choices_come_before_those_of_all_stages() -> None:

@@ -7,9 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search_space.dimensions import DIMENSIONS
+from search_space.dimensions import (
+    DEFAULTS_0_1,
+    DIMENSIONS,
+    DIVIDED,
+    OF_ONE_STAGE,
+    general,
+)
 from search_space.space import SearchSpace
 
+NO_WIDTH = "[stage]\nwidth_1x1 = [0]\nwidth_3x3 = [0]\nwidth_5x5 = [0]\nwidth_pool = [0]"
 ALL_ZERO = "[stage]\nshare_1x1 = [0]\nshare_3x3 = [0]\nshare_5x5 = [0]\nshare_pool = [0]"
 
 
@@ -30,11 +37,14 @@ def test_json_round_trip(space: SearchSpace) -> None:
 def test_the_default_space_lists_every_dimension_with_its_words() -> None:
     text = SearchSpace().to_toml()
     data = tomllib.loads(text)
-    assert {f"{t}.{key}": tuple(data[t][key]) for t in data for key in data[t]} == {
-        name: dimension.choices for name, dimension in DIMENSIONS.items()
+    used = {
+        name: d for name, d in DIMENSIONS.items() if name[:6] != "stage." or name[6:] not in DIVIDED
     }
+    assert {f"{t}.{key}": tuple(data[t][key]) for t in data for key in data[t]} == {
+        name: dimension.choices for name, dimension in used.items()
+    } | OF_ONE_STAGE
     assert SearchSpace.from_toml(text) == SearchSpace() == SearchSpace.from_toml("")
-    for name, dimension in DIMENSIONS.items():
+    for name, dimension in used.items():
         key = name.split(".")[1]
         assert any(
             line.startswith(f"{key} = [") and line.endswith(f"]  # {dimension.words}")
@@ -52,9 +62,33 @@ def test_a_narrowed_space() -> None:
 
 
 def test_default_choices_written_out_are_the_default_space() -> None:
-    assert SearchSpace({"stem.width": (8, 16, 24)}) == SearchSpace()
-    assert SearchSpace.from_toml("[head]\ndropout = [0, 0.2]") == SearchSpace()
-    assert SearchSpace({"stem.width": (24, 16, 8)}) != SearchSpace()
+    width = DIMENSIONS["stem.width"].choices
+    assert SearchSpace({"stem.width": width}) == SearchSpace()
+    assert SearchSpace.from_toml("[head]\ndropout = [0]") == SearchSpace()
+    assert SearchSpace({"stem.width": width[::-1]}) != SearchSpace()
+    assert SearchSpace(OF_ONE_STAGE) == SearchSpace()
+    everywhere = {"stage.width_5x5": DIMENSIONS["stage.width_5x5"].choices}
+    assert SearchSpace(everywhere) != SearchSpace()
+    own = {"stage1.width_5x5": OF_ONE_STAGE["stage1.width_5x5"]}
+    assert SearchSpace(everywhere | own) == SearchSpace()
+    divided = SearchSpace({"stage.width": DIMENSIONS["stage.width"].choices})
+    assert divided == SearchSpace({"stage.share_5x5": (0, 1, 2)}) != SearchSpace()
+
+
+@pytest.mark.parametrize("own", ["stage.width_3x3", "stage2.reduce_5x5"])
+def test_shares_and_widths_of_branches_exclude_each_other(own: str) -> None:
+    choices = DIMENSIONS[general(own)].choices
+    with pytest.raises(ValueError, match=f"^stage3.share_pool and {own} exclude each other; a spa"):
+        SearchSpace({"stage3.share_pool": (1,), own: choices})
+
+
+def test_what_a_file_did_not_give_in_0_1() -> None:
+    text = "[stem]\nwidth = [8]\n[stage]\nn = [5]"
+    space = SearchSpace.from_toml(text, of_0_1=True)
+    assert space == SearchSpace(DEFAULTS_0_1 | {"stem.width": (8,), "stage.n": (5,)})
+    assert space.choices("stage.width") == (16, 32, 48, 64)
+    assert "stem.second_1x1" not in space.to_json()
+    assert "stage.width_3x3" not in space.to_json()
 
 
 def test_whole_numbers_become_decimal_where_the_dimension_is() -> None:
@@ -108,6 +142,7 @@ def test_whole_numbers_become_decimal_where_the_dimension_is() -> None:
             ALL_ZERO.replace("[stage]", "[stage4]"),
             "stage4: every share can only be 0; allow one above 0",
         ),
+        (NO_WIDTH, "stage1: every width can only be 0; allow one above 0"),
         ("width: [8]", "not TOML: "),
         ("[stem]\nwidth = [8]\nwidth = [16]", "not TOML: "),
     ],
