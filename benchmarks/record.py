@@ -19,8 +19,7 @@ from typing import NamedTuple
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
-from nas.datasets import find, load
-from nas.datasets.arrays import Dataset
+from nas.datasets import Dataset, find, load
 from nas.settings import Request, Settings
 from nas.short_run.evaluation import evaluate
 from search_space.architecture import Candidate

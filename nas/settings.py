@@ -30,13 +30,19 @@ LIMITS = ("params", "flops", "activation_bytes", "latency")
 """What a study may have a limit for, as ``max_params`` and so on; latency takes time, so last."""
 
 AS_BEGUN = (
-    *("sampler", "dataset", "channels", "pixel_range"),
-    *("budgets", "eta", "promotion", "warm_start"),
+    *("space", "sampler", "dataset", "channels", "pixel_range"),
+    *("budgets", "eta", "promotion", "warm_start", "min_accuracy"),
 )
 """What a study goes on with where nothing else is asked for."""
 
 PLACE_OF_IMAGES = ("dataset", "pixel_range")
 """Settings that say where images are and how they are read, which their digest stands for."""
+
+MEASURED = ("edition", "reference", "largest")
+"""Settings that nobody asks for: they are found as a study begins, and kept with it."""
+
+EDITION = 2
+"""How studies that begin now draw candidates and measure their fronts; those of 0.1 are of 1."""
 
 TRIALS = (1, 1_000_000)
 MAX_SEED = 2**63 - 1
@@ -63,6 +69,19 @@ class Recipe:
     def __post_init__(self) -> None:
         check_range("batch size", self.batch_size, 1, 65536)
         check_choice("precision", self.precision, PRECISIONS)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The classifier that a network must beat to be of use: logistic regression on the pixels.
+
+    ``accuracy`` is 0..1 on the ``images`` validation images; ``params`` and ``flops`` are its cost.
+    """
+
+    accuracy: float
+    params: int
+    flops: int
+    images: int
 
 
 @dataclass(frozen=True)
@@ -104,7 +123,13 @@ class Settings:
     (seconds of one image) a candidate is pruned before training; None: no limit. ``start_from`` are
     candidates of the catalog that are the study's first trials. ``warm_start``: as it begins, it
     learns what earlier studies of the database have measured in the same space with the same
-    recipe.
+    recipe. ``min_accuracy`` (0..1) is the least that a network of use has, if that is more than the
+    ``reference`` has.
+
+    What follows is found as a study begins. ``edition`` 2: candidates are drawn evenly over the
+    logarithm of parameters, and the front is measured in the logarithm of the error against the
+    ``reference``; 1: each choice is equally likely, and the front is measured in accuracy against
+    chance. ``largest`` has the cost of the space's largest candidate, by the names of objectives.
     """
 
     space: SearchSpace = field(default_factory=SearchSpace)
@@ -127,6 +152,10 @@ class Settings:
     dataset: str = DATASET
     classes: int = CLASSES
     pixel_range: PixelRange | None = None
+    min_accuracy: float | None = None
+    edition: int = EDITION
+    reference: Reference | None = None
+    largest: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_range("seed", self.seed, 0, MAX_SEED)
@@ -141,6 +170,9 @@ class Settings:
                 check_range(name.replace("_", " "), getattr(self, name), 1, 10**15)
         if self.max_latency is not None:
             check_range("max latency", self.max_latency, 1e-9, 3600, integer=False)
+        if self.min_accuracy is not None:
+            check_range("min accuracy", self.min_accuracy, 0.0, 0.9999, integer=False)
+        check_choice("edition", self.edition, (1, EDITION))
         for name in self.start_from:
             candidate(name)
 
@@ -188,6 +220,8 @@ class Settings:
             "budgets": list(self.budgets),
             "recipe": asdict(self.recipe),
             "pixel_range": None if self.pixel_range is None else list(self.pixel_range),
+            "reference": None if self.reference is None else asdict(self.reference),
+            "largest": dict(self.largest),
         }
 
     @classmethod
@@ -207,6 +241,8 @@ class Settings:
                 "warm_start": data.get("warm_start", False),
                 "recipe": Recipe(**data["recipe"]),
                 "pixel_range": tuple(data["pixel_range"]) if data.get("pixel_range") else None,
+                "edition": data.get("edition", 1),
+                "reference": Reference(**data["reference"]) if data.get("reference") else None,
             }
         )
 

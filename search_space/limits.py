@@ -28,7 +28,7 @@ def check_limits(
 
     ``limits`` are by the names of ``Cost``: params, flops, activation_bytes.
     """
-    found = nearest(space, resolution, channels, classes, limits)
+    found, _ = nearest(space, resolution, channels, classes, limits)
     if max(over(found._asdict(), limits).values(), default=0.0) <= 0:
         return
     given = " and ".join(f"{_option(name)} {limit:,}" for name, limit in limits.items())
@@ -47,8 +47,8 @@ def nearest(
     channels: int,
     classes: int,
     limits: Mapping[str, float],
-) -> Cost:
-    """The cost of a candidate within the limits, or else of the nearest to them that is found.
+) -> tuple[Cost, dict[str, Any]]:
+    """A candidate within the limits, or else the nearest to them that is found: cost and params.
 
     Random candidates first, then from the best of them one answer changed at a time for as long as
     that brings the cost down; costs fall with almost every single choice, so that ends at the
@@ -81,7 +81,7 @@ def nearest(
         best = min(best, current, key=lambda found: found[0])
         if best[0] <= 0:
             break
-    return best[1]
+    return best[1], {name: answer for name, (answer, _) in best[2].items()}
 
 
 def _option(name: str) -> str:

@@ -48,6 +48,7 @@ class SearchSpace:
 
     given: Mapping[str, tuple[Choice, ...]] = field(default_factory=dict)
     divided: bool = field(init=False, compare=False, default=False)
+    written: Mapping[str, tuple[Choice, ...]] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         checked: dict[str, tuple[Choice, ...]] = {}
@@ -62,6 +63,7 @@ class SearchSpace:
             checked[name] = tuple(dimension.check(name, choice) for choice in choices)
             if len(set(checked[name])) < len(choices):
                 raise ValueError(f"{name} is {list(choices)}; a choice is given twice")
+        object.__setattr__(self, "written", dict(checked))
         shared = [name for name in checked if _of(name, DIVIDED)]
         own = [name for name in checked if _of(name, WIDTHS)]
         if shared and own:
@@ -81,6 +83,13 @@ class SearchSpace:
             if not any(any(self.choices(f"stage{stage}.{branch}")) for branch in branches):
                 what = "share" if self.divided else "width"
                 raise ValueError(f"stage{stage}: every {what} can only be 0; allow one above 0")
+
+    def of_0_1(self) -> "SearchSpace":
+        """What the same choices were in version 0.1, whose other dimensions had other defaults.
+
+        ValueError where they could not be given then.
+        """
+        return SearchSpace(DEFAULTS_0_1 | dict(self.written))
 
     def _says_nothing(self, name: str) -> bool:
         """Whether every dimension's choices would be the same if that one weren't given."""
@@ -215,17 +224,16 @@ class SearchSpace:
         return {"residual": residual, "scale": scale}
 
     @classmethod
-    def from_toml(cls, text: str, of_0_1: bool = False) -> "SearchSpace":
+    def from_toml(cls, text: str) -> "SearchSpace":
         """The space that a TOML text describes: tables ``[stem] [body] [stage] [stage1] [head]``.
 
-        ``of_0_1``: what it doesn't give is as in version 0.1. ValueError on text that isn't TOML,
-        and as the constructor raises.
+        ValueError on text that isn't TOML, and as the constructor raises.
         """
         try:
             data = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise ValueError(f"not TOML: {error}") from None
-        given: dict[str, tuple[Choice, ...]] = dict(DEFAULTS_0_1) if of_0_1 else {}
+        given: dict[str, tuple[Choice, ...]] = {}
         for table, entries in data.items():
             if not isinstance(entries, dict):
                 raise ValueError(

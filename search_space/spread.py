@@ -17,6 +17,7 @@ from search_space.architecture import Candidate
 from search_space.cost import Cost, cost
 from search_space.dimensions import DIMENSIONS, general
 from search_space.graph import Shape
+from search_space.limits import nearest
 from search_space.space import SearchSpace
 
 GROWTH = 7.0
@@ -38,6 +39,9 @@ TRIED = 8
 
 EDGE = 0.02
 """Share of the sample beyond the smallest and the largest size that is aimed at."""
+
+
+COSTS = ("params", "flops", "activation_bytes")
 
 
 class Drawn(NamedTuple):
@@ -78,23 +82,41 @@ class Spread:
             found.append((tilts, self._tilted(tilts, rng)))
         within = [_known(tilts, drawn) for tilts, drawn in found if self._allowed(drawn.cost)]
         if not within:
-            raise ValueError(f"of {LEARNED:,} random candidates of the space none is within limits")
+            within = [_known((-GROWTH, HALVING), self._least())]
         self._known = sorted(within, key=lambda one: (one.params, one.flops))
         edge = int(EDGE * len(within))
         self.least = self._known[edge].params
         self.most = self._known[-1 - edge].params
 
-    def draw(self, rng: Random) -> Drawn:
-        """A candidate of a random size; what it is depends on the generator alone."""
+    def draw(self, rng: Random, tried: int = TRIED) -> Drawn:
+        """A candidate of a random size; what it is depends on the generator alone.
+
+        Of so many ``tried`` it is the nearest to that size.
+        """
         params = rng.uniform(self.least, self.most)
         near = sorted(self._known, key=lambda one: abs(one.params - params))[:NEIGHBOURS]
         flops = sorted(one.flops for one in near)
         edge = int(EDGE * len(flops))
         aim = params, rng.uniform(flops[edge], flops[-1 - edge])
         start = min(near, key=lambda one: _distance(one, aim))
-        drawn = (self._tilted(start.tilts, rng) for _ in range(TRIED))
+        drawn = (self._tilted(start.tilts, rng) for _ in range(tried))
         allowed = [_known(start.tilts, one) for one in drawn if self._allowed(one.cost)]
         return min([*allowed] or [start], key=lambda one: _distance(one, aim)).drawn
+
+    def _least(self) -> Drawn:
+        """The candidate that is found by going down from random ones."""
+        channels, resolution, _ = self._image
+        total, params = nearest(self._space, resolution, channels, self._classes, self._limits)
+        if not self._allowed(total):
+            raise ValueError("no candidate of the space was found within its limits")
+        return Drawn(params, self._space.sample(lambda name, _: params[name], resolution), total)
+
+    @property
+    def largest(self) -> Cost:
+        """The most that one of the candidates it has learned from has, of each cost."""
+        costs = [one.drawn.cost for one in self._known]
+        most = {name: max(getattr(c, name) for c in costs) for name in COSTS}
+        return costs[-1]._replace(**most)
 
     def _allowed(self, total: Cost) -> bool:
         costs = total._asdict()

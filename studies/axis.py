@@ -11,7 +11,9 @@ class Axis:
     `unit` is the unit of the stored values in words; the unit "fraction" (0..1) is shown in
     percent. `log` says that losses and plots use log10. `reference` is the axis's coordinate of
     the study's fixed reference point, in the same unit: a trial must be better than it on every
-    axis to count in the hypervolume. Raises ValueError on a reference that has no loss.
+    axis to count in the hypervolume. Of a fraction with a `least_error` above 0 the loss is log10
+    of the error, 1 - value, or of `least_error` where the error is less and can't be told from
+    none. Raises ValueError on a reference that has no loss.
     """
 
     name: str
@@ -19,6 +21,7 @@ class Axis:
     maximize: bool
     log: bool
     reference: float
+    least_error: float = 0.0
 
     def __post_init__(self) -> None:
         check_value(self, self.reference, "the reference")

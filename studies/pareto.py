@@ -38,6 +38,8 @@ else:  # a short command shouldn't wait for numpy.typing
 def losses(values: ArrayLike, axes: Sequence[Axis]) -> Floats:
     """Values [N, M] in user units, as losses [N, M]: log10 where `log`, negated where `maximize`.
 
+    Where an axis has a `least_error`, log10 of the error.
+
     A row with any NaN comes back as a row of NaN, and the rest of it is not looked at. Raises
     ValueError on an infinite value, on a value <= 0 of a log axis, and on a wrong shape.
     """
@@ -61,6 +63,9 @@ def losses(values: ArrayLike, axes: Sequence[Axis]) -> Floats:
             first = int(np.argmax(wrong))
             row = int(np.flatnonzero(complete)[first])
             check_value(axis, float(stored[first]), f"row {row}")
+        if axis.least_error:
+            result[complete, column] = np.log10(np.maximum(1.0 - stored, axis.least_error))
+            continue
         scaled = np.log10(stored) if axis.log else stored
         result[complete, column] = -scaled if axis.maximize else scaled
     return result

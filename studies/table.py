@@ -42,6 +42,14 @@ class Setting(NamedTuple):
         return cls(json.dumps(dict(recipe), sort_keys=True), resolution, channels, data)
 
 
+class Data(NamedTuple):
+    """Images as they were read: their digest, their extent in pixels, their channels."""
+
+    data: str
+    resolution: int
+    channels: int
+
+
 class Run(NamedTuple):
     """What identifies an evaluation; ``budget`` counts training images."""
 
@@ -61,11 +69,15 @@ class Outcome(NamedTuple):
 
 @dataclass
 class Table:
-    """The evaluations of one space: candidates as JSON by key, outcomes by run."""
+    """The evaluations of one space: candidates as JSON by key, outcomes by run.
+
+    ``references`` are the classifiers that networks are measured against, as JSON, where known.
+    """
 
     space: Mapping[str, Any]
     candidates: dict[str, dict[str, Any]] = field(default_factory=dict)
     outcomes: dict[Run, Outcome] = field(default_factory=dict)
+    references: dict[Data, dict[str, Any]] = field(default_factory=dict)
 
     def add(self, store: Store, timed: bool = True) -> int:
         """Take over a database's evaluations; what is here stays. How many were new.
@@ -80,6 +92,12 @@ class Table:
                     "export it to a file of its own"
                 )
         before = len(self.outcomes)
+        for name in store.study_names():
+            settings = store.study(name)["settings"]
+            if reference := settings.get("reference"):
+                images = Data(settings["data"], settings["resolution"], settings["channels"])
+                if not images.data.startswith(REPLAYED):
+                    self.references[images] = dict(reference)
         with store.transaction() as connection:
             for known in connection.execute(sa.select(CANDIDATES.c.key, CANDIDATES.c.candidate)):
                 self.candidates[known.key] = dict(known.candidate)
@@ -98,11 +116,14 @@ class Table:
     def write(self, path: Path) -> None:
         """Into a file, sorted, so that equal tables are equal files."""
         settings = sorted({run.setting for run in self.outcomes})
-        head = {
+        head: dict[str, Any] = {
             "format": FORMAT,
             "space": dict(self.space),
             "settings": [s._asdict() | {"recipe": json.loads(s.recipe)} for s in settings],
         }
+        if self.references:
+            known = sorted(self.references.items())
+            head["references"] = [images._asdict() | found for images, found in known]
         of_key: dict[str, list[list[Any]]] = {}
         for run in sorted(self.outcomes):
             row = [settings.index(run.setting), run.budget, run.seed, *self.outcomes[run]]
@@ -185,6 +206,9 @@ def read_table(path: Path) -> Table:
     try:
         settings = [Setting.of(**setting) for setting in head["settings"]]
         table = Table(dict(head["space"]))
+        for found in head.get("references", ()):
+            images = Data(*(found.pop(name) for name in Data._fields))
+            table.references[images] = found
     except (KeyError, TypeError, ValueError):
         raise TableError(f"{path} line 1 lacks its space or settings; export it again") from None
     for number, entry in entries:

@@ -21,7 +21,7 @@ ROOMS = (
     ("workers",),
     ("short_run",),
     ("sampling",),
-    ("model", "subjects"),
+    ("model", "subjects", "axes"),
     ("settings",),
     ("rungs",),
     ("datasets",),

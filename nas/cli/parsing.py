@@ -77,10 +77,8 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(","))
 
 
-def read_space(path: Path | None) -> SearchSpace:
-    """The space of a TOML file, or the default one; ValueError that names the file."""
-    if path is None:
-        return SearchSpace()
+def read_space(path: Path) -> SearchSpace:
+    """The space of a TOML file; ValueError that names the file."""
     text = read_text(path, "space")
     try:
         return SearchSpace.from_toml(text)

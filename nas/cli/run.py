@@ -122,6 +122,13 @@ def run(
         str | None,
         typer.Option(help="Prune what takes longer for an image on this machine, such as 2ms."),
     ] = None,
+    min_accuracy: Annotated[
+        float | None,
+        typer.Option(
+            help="Accuracy (0..1) from which on a network counts. [default: what logistic "
+            "regression on the pixels has]"
+        ),
+    ] = None,
     start_from: Annotated[
         str | None,
         typer.Option(help="First trials, by their names in the catalog, with commas between."),
@@ -205,7 +212,7 @@ def run(
     chosen_objectives = chosen(parsing.names(objectives))
     timed = "latency" in chosen_objectives or limits["latency"] is not None
     asked = {
-        "space": parsing.read_space(space),
+        "space": None if space is None else parsing.read_space(space),
         "objectives": chosen_objectives,
         "sampler": sampler,
         "seed": seed,
@@ -216,6 +223,7 @@ def run(
         "eta": eta,
         "promotion": promotion,
         "warm_start": warm_start,
+        "min_accuracy": min_accuracy,
         "start_from": None if start_from is None else parsing.names(start_from),
         **{f"max_{name}": limit for name, limit in limits.items()},
     }
@@ -308,7 +316,8 @@ def say_why_empty(lines: Sequence[str], results: "Results", settings: Settings) 
     shape = (settings.resolution, settings.channels, settings.classes)
     for name in results.over:
         if name != "latency":
-            least = nearest(settings.space, *shape, {name: 1})._asdict()[name]
+            found, _ = nearest(settings.space, *shape, {name: 1})
+            least = getattr(found, name)
             option = f"--max-{name.replace('_', '-')}"
             print(
                 f"the smallest found in the space has {least:,}: give more --trials, or raise "

@@ -21,8 +21,9 @@ def space(
     from nas.cli.parsing import read_space
     from search_space.dimensions import DIMENSIONS, general
     from search_space.size import size
+    from search_space.space import SearchSpace
 
-    chosen = read_space(space)
+    chosen = SearchSpace() if space is None else read_space(space)
     if toml:
         print(chosen.to_toml(), end="")
         return

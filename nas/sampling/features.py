@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nas.settings import EDITION
 from search_space.architecture import NORMS, RESIDUALS, Architecture, Block, Candidate, Stage
 from search_space.cost import graph_cost
 from search_space.expand import expand
@@ -26,9 +27,14 @@ STAGES = 3
 """Stages that have features of their own: the first ones; later ones count in the sums."""
 
 
-def features(candidates: Iterable[Candidate], image: Shape, classes: int) -> Floats:
-    """One row a candidate, [N, D]: cost, depth, last map, kinds of kernels; then its choices."""
-    return np.array([_row(candidate, image, classes) for candidate in candidates])
+def features(
+    candidates: Iterable[Candidate], image: Shape, classes: int, edition: int = EDITION
+) -> Floats:
+    """One row a candidate, [N, D]: cost, depth, last map, kinds of kernels; then its choices.
+
+    Those of the first edition know nothing of the widths in a stem's second part.
+    """
+    return np.array([_row(candidate, image, classes, edition) for candidate in candidates])
 
 
 def log_seconds(row: Floats) -> float:
@@ -36,13 +42,18 @@ def log_seconds(row: Floats) -> float:
     return float(np.dot(row[: len(PACE)], PACE))
 
 
-def _row(candidate: Candidate, image: Shape, classes: int) -> list[float]:
+def _row(candidate: Candidate, image: Shape, classes: int, edition: int) -> list[float]:
     architecture = candidate.architecture
-    return [
+    row = [
         *_graph(architecture, image, classes),
         *_choices(architecture),
         candidate.label_smoothing,
     ]
+    if edition > 1:
+        stem = architecture.stem
+        one, three = stem.second or (0, 0)
+        row += [one / stem.width, three / stem.width]
+    return row
 
 
 def _graph(architecture: Architecture, image: Shape, classes: int) -> list[float]:

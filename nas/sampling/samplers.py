@@ -43,10 +43,14 @@ class Sampler(NamedTuple):
     kept: bool = False
 
 
-def _random(seed: int, _settings: "Settings", _history: "History") -> "BaseSampler":
-    from nas.sampling.uniform import Uniform
+def _random(seed: int, settings: "Settings", _history: "History") -> "BaseSampler":
+    if settings.edition == 1:
+        from nas.sampling.uniform import Uniform
 
-    return Uniform(seed)
+        return Uniform(seed)
+    from nas.sampling.even import Even
+
+    return Even(settings, seed)
 
 
 def _tpe(seed: int, _settings: "Settings", _history: "History") -> "BaseSampler":
@@ -97,7 +101,7 @@ def _ms_ehvi(seed: int, settings: "Settings", history: "History") -> "BaseSample
 
 
 SAMPLERS: dict[str, Sampler] = {
-    "random": Sampler("uniform over each dimension's choices", _random, pure=True),
+    "random": Sampler("evenly over the logarithm of parameters", _random, pure=True),
     "tpe": Sampler("tree-structured Parzen estimator, multivariate and grouped", _tpe),
     "nsga2": Sampler("genetic, crowding distance", _nsga2),
     "nsga3": Sampler("genetic, reference points", _nsga3),

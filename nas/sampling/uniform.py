@@ -1,4 +1,4 @@
-"""The sampler random: every choice equally likely, whatever was found before."""
+"""The sampler random of version 0.1: every choice equally likely, whatever was found before."""
 
 from typing import Any
 

@@ -33,14 +33,24 @@ from threadpoolctl import threadpool_limits
 from nas.defaults import CLASSES
 from nas.sampling.features import GRAPH, features
 from nas.seeds import derive
-from nas.settings import Recipe, Request, Settings
+from nas.settings import Recipe, Reference, Request, Settings
 from nas.short_run.evaluation import versions
 from search_space.architecture import Candidate
 from search_space.graph import Shape
 from studies.evaluation import Evaluation
 from studies.forecast import log_error
 from studies.pareto import Floats
-from studies.table import REPLAYED, Outcome, Run, Setting, Table, TableError, digest, read_table
+from studies.table import (
+    REPLAYED,
+    Data,
+    Outcome,
+    Run,
+    Setting,
+    Table,
+    TableError,
+    digest,
+    read_table,
+)
 from studies.wording import counted
 
 LEAST_CANDIDATES = 30
@@ -260,7 +270,10 @@ def open_replay(
     replay = Replay(table.candidates, outcomes, settings.image, settings.budgets)
     used = {run: found for run, found in outcomes.items() if run.budget in replay.quality}
     data = f"{REPLAYED}{digest(used, study)}"
-    return replay, replace(settings, recipe=recipe, data=data)
+    images = Data(setting.data, setting.resolution, setting.channels)
+    known = table.references.get(images)
+    reference = Reference(**known) if known and settings.edition > 1 else None
+    return replay, replace(settings, recipe=recipe, data=data, reference=reference)
 
 
 def _setting(

@@ -9,22 +9,17 @@ from typing import Any
 import optuna
 from optuna.trial import Trial as OptunaTrial
 
-from nas.objectives import OBJECTIVES, known_losses
+from nas.axes import axes_of
+from nas.objectives import known_losses
 from nas.rungs.history import Completed, History
 from nas.sampling.samplers import seeded
 from nas.settings import Settings
 from nas.short_run.evaluation import versions
 from nas.study.stored import StoredStudy, check_same, read_study, remember_images
-from studies.axis import Axis
 from studies.earlier import find_earlier, load_earlier
 from studies.results import Results, of_trials, trial_from
 from studies.store import Store
 from studies.trials import Trial
-
-
-def axes_of(settings: Settings) -> tuple[Axis, ...]:
-    """A study's objectives as axes, in the order of its trials' values."""
-    return tuple(OBJECTIVES[objective].axis for objective in settings.objectives)
 
 
 def remember(history: History, settings: Settings, trial: Trial, params: Mapping[str, Any]) -> None:

@@ -189,6 +189,8 @@ def bring(
     check_sampler(settings.sampler, len(settings.objectives))
     if stored is None:
         store.check_writable()
+    if stored is not None:
+        settings = stored.continued(settings)
     settings, place = _possible(settings, stored, place)
     known = stored.settings if stored else None
     settings, workplace = choose_workplace(settings, place, known, until.trials, name)
@@ -197,8 +199,11 @@ def bring(
     from nas.sampling.samplers import seeded
     from nas.study.drive import drive  # with all that searches and trains
     from nas.study.loop import FailingError
+    from nas.study.measure import measured
 
     seeded(settings, History(len(settings.budgets)))  # which refuses what it can't search
+    if stored is None:
+        settings, workplace = measured(settings, workplace)
     if stored is not None:
         check_same(stored, settings)
     signal, failing = 0, None

@@ -1,9 +1,10 @@
 """What a study was begun with, as its row says: read once, and compared with what is asked now."""
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from nas.settings import PLACE_OF_IMAGES, Settings, differences
+from nas.settings import MEASURED, PLACE_OF_IMAGES, Settings, differences
 from nas.short_run.evaluation import versions
 from studies.store import Store, StoreError
 
@@ -19,6 +20,19 @@ class StoredStudy:
     settings: Settings
     versions: Mapping[str, str]
     cold: bool = False
+
+    def continued(self, settings: Settings) -> Settings:
+        """The settings that are asked for, with what was found as the study began.
+
+        A space that was given in words of version 0.1, or not at all, is what it was then.
+        """
+        begun = self.settings
+        found = {name: getattr(begun, name) for name in MEASURED}
+        space = settings.space
+        if begun.edition == 1 and space != begun.space:
+            with contextlib.suppress(ValueError):
+                space = space.of_0_1()
+        return replace(settings, **found, space=space if space == begun.space else settings.space)
 
     def moved(self, settings: Settings) -> bool:
         """Whether its images, the same ones, are elsewhere now than when it was begun."""

@@ -62,8 +62,14 @@ def test_nothing_above_a_limit_is_drawn(params: float, flops: float, seed: int) 
 
 
 def test_where_nothing_is_within_limits() -> None:
-    with pytest.raises(ValueError, match="none is within limits"):
+    with pytest.raises(ValueError, match="no candidate of the space was found within its limits"):
         Spread(SearchSpace(), IMAGE, 10, {"params": 10})
+
+
+def test_limits_that_next_to_nothing_meets() -> None:
+    """A random candidate doesn't; the smallest, which is looked for, does."""
+    spread = Spread(SearchSpace(), IMAGE, 10, {"params": 258})
+    assert {spread.draw(Random(seed)).cost.params for seed in range(5)} == {258}
 
 
 def test_other_images_and_classes() -> None:

@@ -84,7 +84,7 @@ def test_shares_and_widths_of_branches_exclude_each_other(own: str) -> None:
 
 def test_what_a_file_did_not_give_in_0_1() -> None:
     text = "[stem]\nwidth = [8]\n[stage]\nn = [5]"
-    space = SearchSpace.from_toml(text, of_0_1=True)
+    space = SearchSpace.from_toml(text).of_0_1()
     assert space == SearchSpace(DEFAULTS_0_1 | {"stem.width": (8,), "stage.n": (5,)})
     assert space.choices("stage.width") == (16, 32, 48, 64)
     assert "stem.second_1x1" not in space.to_json()

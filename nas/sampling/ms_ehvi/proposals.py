@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from nas.objectives import Known, known_losses, known_of
+from nas.sampling.even import spread_of
 from nas.sampling.features import features
 from nas.settings import Settings
 from search_space.architecture import Candidate
 from search_space.cost import cost
 from search_space.limits import over
+from search_space.spread import TRIED
 from studies.pareto import Floats
 
 CHANGES = 3
@@ -41,9 +43,12 @@ class Proposals:
         self._limits = {n: v for n, v in settings.limits().items() if n != "latency"}
         self._seen: dict[str, tuple[Known, tuple[float, ...], Floats]] = {}
 
-    def drawn(self, rng: random.Random) -> Proposal:
-        """A random candidate of the space."""
-        return self._completed({}, rng)
+    def drawn(self, rng: random.Random, tried: int = TRIED) -> Proposal:
+        """A random candidate of the space; of so many ``tried`` the nearest to a random size."""
+        if self.settings.edition == 1:
+            return self._completed({}, rng)
+        found = spread_of(self.settings).draw(rng, tried)
+        return Proposal(found.params, found.candidate.key, *self._described(found.candidate))
 
     def mutated(self, parent: Mapping[str, Any], rng: random.Random) -> Proposal:
         """A candidate with a parent's params but for a few, which are drawn again.
@@ -90,6 +95,6 @@ class Proposals:
             self._seen[key] = (
                 known,
                 losses,
-                features([candidate], settings.image, settings.classes)[0],
+                features([candidate], settings.image, settings.classes, settings.edition)[0],
             )
         return self._seen[key]

@@ -19,6 +19,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
+from nas.axes import axes_of
 from nas.objectives import OBJECTIVES
 from nas.rungs.history import History
 from nas.sampling.features import log_seconds
@@ -29,7 +30,7 @@ from nas.seeds import derive
 from nas.settings import Settings
 from search_space.architecture import Candidate
 from search_space.catalog import candidate as catalog_candidate
-from studies.pareto import Floats, front_mask, reference_point
+from studies.pareto import Floats, front_mask, losses, reference_point
 
 STARTUP_TRIALS = 12
 """Trials before the surrogate has enough to learn from; fewer where it is known before."""
@@ -108,7 +109,9 @@ class MsEhvi(BaseSampler):
         history = self.history
         trained = "accuracy" in self.settings.objectives
         if trained and (number < self.startup or len(errors_at_the_end(history)) < 2):
-            few = self._new(self._proposals.drawn(rng) for _ in range(CHEAPEST_OF))
+            # Of every size alike, from the second edition on: large ones are wanted too.
+            of = CHEAPEST_OF if self.settings.edition == 1 else 1
+            few = self._new(self._proposals.drawn(rng) for _ in range(of))
             return min(few, key=lambda one: log_seconds(one.row)).params if few else {}
         return self._best(rng, self._value(number) if trained else self._certain_value())
 
@@ -122,14 +125,27 @@ class MsEhvi(BaseSampler):
 
         def value(proposals: Sequence[Proposal]) -> Floats:
             inputs = np.array([one.row for one in proposals])
-            mean, std = surrogate.predict(inputs)
+            mean, std = self._predicted(surrogate, inputs)
             costs = np.array([one.losses for one in proposals]).reshape(len(proposals), -1)
-            found = expected_improvement(-mean, std, costs, front, reference)
+            found = expected_improvement(mean, std, costs, front, reference)
             if self.per_second:
                 found = found / np.exp([log_seconds(one.row) for one in proposals])
             return found
 
         return value
+
+    def _predicted(self, surrogate: Surrogate, rows: Floats) -> tuple[Floats, Floats]:
+        """Mean and standard deviation of accuracy's loss, [N] each."""
+        if self.settings.edition == 1:
+            mean, std = surrogate.predict(rows)
+            return -mean, std
+        return surrogate.predict_error(rows)
+
+    def _attained(self, accuracies: Floats) -> Floats:
+        """Losses [N] of accuracies."""
+        axis = next(axis for axis in axes_of(self.settings) if axis.name == "accuracy")
+        found: Floats = losses(accuracies.reshape(-1, 1), [axis])[:, 0]
+        return found
 
     def _certain_value(self) -> Valued:
         """Improvement where every objective is known before training."""
@@ -163,7 +179,7 @@ class MsEhvi(BaseSampler):
         """Random candidates of the space, the same for every trial."""
         if not self._pool:
             rng = random.Random(derive(self.seed, "pool"))
-            self._pool = [self._proposals.drawn(rng) for _ in range(POOL)]
+            self._pool = [self._proposals.drawn(rng, 1) for _ in range(POOL)]
         return self._pool
 
     def _mutations(
@@ -201,7 +217,9 @@ class MsEhvi(BaseSampler):
         if "accuracy" not in self.settings.objectives:
             return np.array(sorted(history.known.values())).reshape(-1, width)
         _, accuracies, known = history.attained(history.rungs - 1)
-        return np.column_stack([-accuracies, known]) if len(accuracies) else np.empty((0, width))
+        if not len(accuracies):
+            return np.empty((0, width))
+        return np.column_stack([self._attained(accuracies), known])
 
     def _expected(self, number: int, surrogate: Surrogate) -> Floats:
         """What trials that still run are expected to reach, as if it were there already."""
@@ -209,13 +227,13 @@ class MsEhvi(BaseSampler):
         keys = [key for other, key in sorted(history.pending.items()) if other != number]
         if not keys:
             return np.empty((0, len(self.settings.objectives)))
-        mean, _ = surrogate.predict(np.array([self._rows[key] for key in keys]))
-        return np.column_stack([-mean, np.array([history.known[key] for key in keys])])
+        mean, _ = self._predicted(surrogate, np.array([self._rows[key] for key in keys]))
+        return np.column_stack([mean, np.array([history.known[key] for key in keys])])
 
     def _reference(self) -> Floats:
         """The study's reference point, the uncertain loss first."""
-        names = sorted(self.settings.objectives, key=lambda name: OBJECTIVES[name].known)
-        return reference_point([OBJECTIVES[name].axis for name in names])
+        axes = axes_of(self.settings)
+        return reference_point(sorted(axes, key=lambda axis: OBJECTIVES[axis.name].known))
 
     def _parents(self) -> list[Mapping[str, Any]]:
         """Params of the study's front, by its complete trials."""

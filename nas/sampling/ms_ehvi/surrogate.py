@@ -4,6 +4,7 @@
    chapter 2.
 """
 
+import math
 from collections.abc import Mapping
 from functools import cache
 from typing import NamedTuple
@@ -70,11 +71,19 @@ class Surrogate:
         with _libraries().limit(limits=1):
             self._process.fit(scale(np.array([rows[key] for key in keys])), targets)
 
-    def predict(self, rows: Floats) -> tuple[Floats, Floats]:
-        """Mean and standard deviation of the accuracy at the last rung, [N] each."""
+    def predict_error(self, rows: Floats) -> tuple[Floats, Floats]:
+        """Mean and standard deviation of log10 of the error at the last rung, [N] each."""
+        mean, std = self._log_error(rows)
+        return mean / math.log(10), std / math.log(10)
+
+    def _log_error(self, rows: Floats) -> tuple[Floats, Floats]:
         with _libraries().limit(limits=1):
             mean, std = self._process.predict(self._scale(rows), return_std=True)
-        mean, std = self._middle + self._spread * mean, self._spread * std
+        return self._middle + self._spread * mean, self._spread * std
+
+    def predict(self, rows: Floats) -> tuple[Floats, Floats]:
+        """Mean and standard deviation of the accuracy at the last rung, [N] each."""
+        mean, std = self._log_error(rows)
         # Moments of a log-normal error.
         error = np.exp(mean + std**2 / 2)
         return 1 - error, error * np.sqrt(np.expm1(std**2)) + 1e-6

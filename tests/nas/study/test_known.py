@@ -25,6 +25,9 @@ from studies.results import Results
 from studies.schema import STUDIES
 from studies.store import Store, StoreError, open_store
 
+UNLIMITED = "optuna.samplers.RandomSampler"
+"""A sampler that knows of no limits, and proposes what is over one."""
+
 # Optuna's own samplers say so of themselves; it is not about how we call them
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 
@@ -108,6 +111,7 @@ def test_only_candidates_can_be_started_from(tiny_settings: Settings) -> None:
 def test_activation_bytes_are_exact_and_prune(store: Store, tiny_settings: Settings) -> None:
     objectives = ("accuracy", "activation_bytes")
     settings = replace(tiny_settings, objectives=objectives, max_activation_bytes=3000)
+    settings = replace(settings, sampler=UNLIMITED)
     bring(store, settings, 16)
     states = set()
     for trial in trials_of(store):
@@ -152,7 +156,7 @@ def test_what_is_too_large_anyway_is_not_timed(
     store: Store, tiny_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(latency, "measure_latency", None)
-    settings = replace(tiny_settings, objectives=("latency",), max_params=1)
+    settings = replace(tiny_settings, objectives=("latency",), max_params=1, sampler=UNLIMITED)
     bring(store, settings, 3)
     assert {trial.state for trial in trials_of(store)} == {TrialState.PRUNED}
 

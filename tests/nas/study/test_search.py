@@ -24,6 +24,9 @@ from studies.optuna_parts.write_behind import WriteBehindStorage
 from studies.results import Results
 from studies.store import Store, StoreError, open_store
 
+UNLIMITED = "optuna.samplers.RandomSampler"
+"""A sampler that knows of no limits, and proposes what is over one."""
+
 # Optuna's own samplers and GP say so of themselves; it is not about how we call them
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 
@@ -176,7 +179,7 @@ def test_samplers_differ_by_seed_and_work_for_one_objective(
 def test_over_a_limit_is_pruned_before_training_through_constraints(
     store: Store, tiny_settings: Settings
 ) -> None:
-    settings = replace(tiny_settings, max_params=1500, max_flops=40_000)
+    settings = replace(tiny_settings, max_params=1500, max_flops=40_000, sampler=UNLIMITED)
 
     def evaluate(request: Request) -> Evaluation:
         total = cost(request.candidate.architecture, 8)

@@ -91,7 +91,7 @@ def test_deviations_are_as_large_as_the_models_errors(
     recorded: Any,
 ) -> None:
     """And alike at both budgets, where what the model can't see is the same at both."""
-    table = recorded(200, seeds=(1,))
+    table = recorded(400, seeds=(1,))
     shifts = {key: random.Random(key).gauss(0, 0.3) for key in table.candidates}
     table.outcomes = {
         run: found._replace(

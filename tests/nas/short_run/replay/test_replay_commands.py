@@ -145,25 +145,6 @@ def test_optunas_samplers_work_by_their_path(
         assert ran(*words, "--trials", "4", "--sampler", sampler, "--study", name)[0] == 0
 
 
-def test_a_sampler_that_repeats_candidates_does(
-    path: Path,
-    tmp_path: Path,
-    ran: Any,
-) -> None:
-    """benchmarks/again.py, by which second seeds are recorded."""
-    here = Path(__file__).parents[4] / "benchmarks" / "again.py"
-    (tmp_path / "again.py").write_text(here.read_text())
-    words = ["run", "--replay", str(path), "--workers", "1", "--quiet", "--promotion", "none"]
-    assert (
-        ran(*words, "--trials", "5", "--sampler", "random", "--seed", "1", "--study", "a")[0] == 0
-    )
-    repeated = [*words, "--trials", "5", "--sampler", "again.Again", "--seed", "2", "--study", "b"]
-    assert ran(*repeated, "--rungs", "1")[0] == 0
-    a, b = (optuna.load_study(study_name=name, storage="sqlite:///nas.db").trials for name in "ab")
-    assert [t.user_attrs["key"] for t in a] == [t.user_attrs["key"] for t in b]
-    assert [t.values[0] for t in a] != [t.values[0] for t in b]
-
-
 def test_studies_on_one_table_pay_for_themselves(
     path: Path,
     ran: Any,

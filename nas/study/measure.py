@@ -1,0 +1,47 @@
+"""What a new study is measured against, found once as it begins and kept with its settings."""
+
+from dataclasses import replace
+
+from nas.axes import floor_of, room_above
+from nas.sampling.even import spread_of
+from nas.settings import Reference, Settings
+from nas.study.workplace import Workplace
+from studies.table import REPLAYED
+
+COSTS = ("params", "flops", "activation_bytes")
+"""Costs of which the space's largest candidate is the reference where there is no limit."""
+
+
+def measured(settings: Settings, workplace: Workplace) -> tuple[Settings, Workplace]:
+    """The settings of a study that begins, with the reference and the largest candidate.
+
+    The workplace's lines on the images say so. ValueError where the reference leaves no room for
+    networks, and no other floor is asked for.
+    """
+    largest = spread_of(settings).largest
+    costs = {name: getattr(largest, name) for name in COSTS if name in settings.objectives}
+    settings = replace(settings, largest=costs)
+    if "accuracy" not in settings.objectives:
+        return settings, workplace
+    known = settings.reference
+    if known is None and not settings.data.startswith(REPLAYED):
+        from nas.short_run.reference import reference
+
+        known = reference(settings.reading(workplace.directory), settings.data)
+    if known is None:
+        return settings, workplace
+    settings = replace(settings, reference=known)
+    if settings.min_accuracy is None and not room_above(known):
+        raise ValueError(
+            f"the reference, {_words(known)}, leaves nothing that a network could do better; take "
+            "it, or give more or harder images, or --min-accuracy as the floor that counts instead"
+        )
+    counts = f"a network counts from {floor_of(settings):.2%} on"
+    return settings, workplace._replace(found=(*workplace.found, f"{_words(known)}: {counts}"))
+
+
+def _words(known: Reference) -> str:
+    return (
+        f"logistic regression on the pixels has {known.accuracy:.2%} on the {known.images:,} "
+        f"validation images with {known.params:,} parameters"
+    )
