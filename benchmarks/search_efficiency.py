@@ -30,8 +30,7 @@ from nas.study.loop import search
 from nas.study.opened import OpenStudy
 from nas.study.until import Until
 from nas.workers.simulated import Simulated
-from studies.evaluation import Evaluation
-from studies.table import REPLAYED
+from studies.evaluation import REPLAYED, Evaluation
 
 BUDGETS = (5_000, 20_000)
 CORE_SECONDS = 3_600.0

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple, Self
 
+REPLAYED = "replay of "
+"""How the data of evaluations begins that came from a table: they never enter one."""
+
 
 @dataclass(frozen=True)
 class Identity:

@@ -18,6 +18,17 @@ def study_note(content: Content, about: dict[str, str]) -> str:
     """What was searched, what was found, where to look; ``about`` are named facts."""
     lines = [f"# {code(content.study)}", "", prose(f"{searched(content)} {found(content)}"), ""]
     lines += [f"- {prose(name)}: {code(value)}" for name, value in about.items()]
+    if best := [one for one in content.best("params") if one.result]:
+        lines += ["", "The most accurate network up to each number of parameters:", ""]
+    for one in best:
+        assert one.result is not None
+        shown, known = f"{one.accuracy(content.results) or 0:.2%}", one.estimate
+        if known:
+            shown += f" ({known.low:.2%} to {known.high:.2%})"
+        said = f"up to {one.limit:,}: {shown}, trial {one.result.number}"
+        lines.append(
+            f"- {prose(said)}: {code(f'nas train {one.result.number} {content.options()}')}"
+        )
     lines += [
         f"- {count:,} failed: {code(reason)}" for reason, count in content.results.failures.items()
     ]

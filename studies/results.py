@@ -1,12 +1,13 @@
 """A study's trials as they are read by tables and plots: states counted, the front, hypervolume."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from studies.axis import Axis
 from studies.connection import again
+from studies.evaluation import REPLAYED
 from studies.kept import Kept
 from studies.pareto import front, hypervolume, losses, reference_point
 from studies.store import Store, StoreError
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 class Result:
     """A completed trial: its number, objective values, and what is known of its candidate.
 
-    ``text`` is the architecture in words, ``seconds`` what its evaluation took.
+    ``text`` is the architecture in words, ``seconds`` what its evaluation took, ``costs`` all that
+    was known of it before training, by name.
     """
 
     number: int
@@ -33,6 +35,7 @@ class Result:
     params: int
     flops: int
     seconds: float
+    costs: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Results:
 
     ``failures`` counts why trials failed, ``lost`` the workers that died over a trial; ``over``
     counts the trials above each limit of the study, and ``least`` is the smallest value that any of
-    them has of what that limits.
+    them has of what that limits. ``replayed``: accuracies come from a table, nothing was trained.
     """
 
     study: str
@@ -52,6 +55,7 @@ class Results:
     lost: int = 0
     over: dict[str, int] = field(default_factory=dict)
     least: dict[str, float] = field(default_factory=dict)
+    replayed: bool = False
 
     def why_empty(self) -> list[str]:
         """Why no trial has completed, in lines; none where one has, or none has ended."""
@@ -76,6 +80,16 @@ class Results:
         reason = max(self.failures, key=self.failures.__getitem__)
         return reason, self.failures[reason]
 
+    def place(self, name: str) -> int | None:
+        """Where the values of that objective are among a trial's; None if it is none."""
+        names = [axis.name for axis in self.axes]
+        return names.index(name) if name in names else None
+
+    def useful(self, result: Result) -> bool:
+        """Whether a trial is better than the study's reference point in every objective."""
+        row = losses([result.values], self.axes)[0]
+        return bool((row < reference_point(self.axes)).all())
+
     def front(self) -> list[Result]:
         """The Pareto front, cheapest first; of equal candidates the first trial alone."""
         first: dict[str, Result] = {}
@@ -98,10 +112,22 @@ class Results:
 
 def load_results(store: Store, name: str) -> Results:
     """The results of a study of this store; StoreError if there is no such study."""
-    return again(lambda: of_trials(name, store.axes(name), load_trials(store, name)))
+    return again(lambda: _loaded(store, name))
 
 
-def of_trials(name: str, axes: Sequence[Axis], trials: Sequence[Trial]) -> Results:
+def _loaded(store: Store, name: str) -> Results:
+    replayed = is_replayed(store.study(name)["settings"])
+    return of_trials(name, store.axes(name), load_trials(store, name), replayed)
+
+
+def is_replayed(settings: Mapping[str, Any]) -> bool:
+    """Whether the accuracies of a study of such settings, in their JSON, come from a table."""
+    return str(settings.get("data", "")).startswith(REPLAYED)
+
+
+def of_trials(
+    name: str, axes: Sequence[Axis], trials: Sequence[Trial], replayed: bool = False
+) -> Results:
     """Results from trials as they are stored."""
     completed = [result_of(trial) for trial in trials if trial.state == "complete"]
     states = Counter(trial.state for trial in trials)
@@ -116,7 +142,15 @@ def of_trials(name: str, axes: Sequence[Axis], trials: Sequence[Trial]) -> Resul
                 over[limit] += 1
                 least[limit] = min(least.get(limit, value), value)
     return Results(
-        name, tuple(axes), tuple(completed), dict(states), dict(failures), lost, dict(over), least
+        name,
+        tuple(axes),
+        tuple(completed),
+        dict(states),
+        dict(failures),
+        lost,
+        dict(over),
+        least,
+        replayed,
     )
 
 
@@ -144,6 +178,7 @@ def result_of(trial: Trial) -> Result:
         kept.params,
         kept.flops,
         trial.seconds,
+        dict(kept.costs),
     )
 
 

@@ -15,14 +15,12 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from filelock import FileLock
 
-from studies.evaluation import Evaluation
+from studies.evaluation import REPLAYED, Evaluation
 from studies.files import write_whole
 from studies.schema import CANDIDATES, EVALUATIONS
 from studies.store import Store
 
 FORMAT = "nas evaluations 1"
-REPLAYED = "replay of "
-"""How the data of evaluations that came from a table begins: they never enter one."""
 
 
 class TableError(ValueError):

@@ -1,6 +1,7 @@
 """Options that several commands have."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -56,6 +57,22 @@ OfModel = Annotated[
     typer.Option("--dataset", help="Where images are. [default: the model's data set]"),
 ]
 DataDir = Annotated[Path | None, typer.Option(help="Directory of the data set's original files.")]
+
+UpTo = Annotated[
+    str | None,
+    typer.Option(
+        help="Sizes up to which the best network is shown, such as 50k,200k parameters, or "
+        "flops:10M or activation_bytes:64k. [default: 3k to 1M parameters]"
+    ),
+]
+
+
+def needed(study: str, storage: str) -> str:
+    """The options that another command needs to find a study; none for the usual one."""
+    if (study, storage) == (DEFAULT_STUDY, DEFAULT_STORAGE):
+        return ""
+    return f"--study {shlex.quote(study)} --storage {shlex.quote(storage)}"
+
 
 PRECISION_HELP = f"auto, {' or '.join(PRECISIONS)}"
 

@@ -12,6 +12,8 @@ from nas.cli.options import (
     Json,
     Storage,
     Study,
+    UpTo,
+    needed,
     print_json,
 )
 
@@ -19,6 +21,7 @@ from nas.cli.options import (
 def pareto(
     study: Study = DEFAULT_STUDY,
     storage: Storage = DEFAULT_STORAGE,
+    up_to: UpTo = None,
     as_json: Json = False,
     html: Annotated[Path | None, typer.Option(help="Write the interactive plot there.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write the front as a table there.")] = None,
@@ -30,10 +33,12 @@ def pareto(
     ] = None,
 ) -> None:
     """Print the Pareto front of a study, and write it as a page, a table or a picture."""
+    from nas.cli import parsing
     from nas.reporting import front
     from studies.results import load_results
     from studies.store import open_store
 
+    sizes = front.Sizes(*parsing.sizes(up_to)) if up_to else front.Sizes()
     store = open_store(storage)
     results = load_results(store, study)
     front.check({"--html": html, "--csv": csv, "--png": png, "--svg": svg})
@@ -47,9 +52,9 @@ def pareto(
         if path is not None:
             front.write_picture(results, path, kind)
     if as_json:
-        print_json(front.front_json(results))
+        print_json(front.front_json(results, sizes))
     else:
-        front.print_front(results)
+        front.print_results(results, needed(study, store.shown), sizes)
     for line in results.why_empty():
         print(f"no result: {line}", file=sys.stderr)
     for name, path in (("plot", html), ("table", csv), ("picture", png), ("picture", svg)):

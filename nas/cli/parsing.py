@@ -6,6 +6,7 @@ from pathlib import Path
 from nas.datasets.found import PixelRange
 from nas.text import read_text
 from search_space.analysis.hardware import Hardware, from_toml, preset
+from search_space.checks import check_choice
 from search_space.space import SearchSpace
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -70,6 +71,14 @@ def short_limit(name: str, text: str | None) -> float | None:
 def budgets(text: str | None) -> tuple[int, ...]:
     """Training images, with commas between; none where nothing is given."""
     return () if text is None else tuple(count("budget", part) for part in names(text))
+
+
+def sizes(text: str) -> tuple[str, tuple[int, ...]]:
+    """A cost and sizes of it, of ``50k,200k`` parameters or ``flops:10M``; ValueError otherwise."""
+    cost, colon, listed = text.rpartition(":")
+    cost = cost.strip() if colon else "params"
+    check_choice("cost", cost, ("params", "flops", "activation_bytes"))
+    return cost, tuple(sorted({count("size", part) for part in names(listed)}))
 
 
 def names(text: str) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from nas.cli.options import (
     Space,
     Storage,
     Study,
+    needed,
     print_json,
 )
 from nas.datasets.sources import DATASETS, full_name, source, typed
@@ -328,16 +329,16 @@ def say_why_empty(lines: Sequence[str], results: "Results", settings: Settings) 
 
 def _print_front(results: "Results", store: "Store", page: Path, as_json: bool) -> None:
     """The front, the plot's path, and what to try next."""
-    from nas.reporting.front import front_json, print_front
+    from nas.reporting.front import front_json, print_results
 
     written = _write_page(results, store, page)
     if as_json:
         print_json(front_json(results) | {"plot": str(page) if written else None})
         return
-    print_front(results)
+    options = f"--study {shlex.quote(results.study)} --storage {shlex.quote(store.shown)}"
+    print_results(results, needed(results.study, store.shown))
     if written:
         print(f"plot: {page}")
-    options = f"--study {shlex.quote(results.study)} --storage {shlex.quote(store.shown)}"
     front = results.front()
     following = [f"nas studies --storage {shlex.quote(store.shown)}"]
     if front:

@@ -27,7 +27,8 @@ from search_space.catalog import CATALOG
 from search_space.cost import graph_cost
 from search_space.diagram import table
 from search_space.words import describe
-from studies.wording import counted
+from studies.evaluation import REPLAYED
+from studies.wording import REPLAY_WORDS, counted
 
 if TYPE_CHECKING:
     from studies.evaluation import Evaluation
@@ -144,6 +145,8 @@ def print_trial(store: "Store", study: str, subject: Subject, view: View, depth:
     assert subject.settings is not None
     console = Console(soft_wrap=True)
     trial, kept = subject.trial, subject.trial.kept
+    if subject.settings.data.startswith(REPLAYED):
+        console.print(REPLAY_WORDS)
     console.print(f"trial {trial.number}: {trial.state}", highlight=False)
     for axis, value in zip(store.axes(study), trial.values, strict=False):
         console.print(f"  {axis.name}: {axis.shown(value)}", highlight=False)

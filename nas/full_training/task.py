@@ -14,7 +14,7 @@ from nas.full_training.loggers import check_logger
 from nas.model.metadata import ModelMetadata
 from nas.subjects import RESOLUTIONS, Subject, View
 from search_space.checks import check_choice, check_range
-from studies.table import REPLAYED
+from studies.evaluation import REPLAYED
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ import importlib.util
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.text import Text
@@ -13,8 +13,11 @@ from rich.text import Text
 from nas.files import CSV, PAGE, PNG, SVG, check_file, replace_file, write_text
 from nas.reporting.tables import new_table
 from studies.axis import Axis
+from studies.best import UNITS, Best, best_up_to, words_of
+from studies.interval import Estimate, estimates
 from studies.results import Result, Results
-from studies.wording import counted
+from studies.text_plot import short
+from studies.wording import REPLAY_WORDS, counted
 
 KINDS = {"--html": PAGE, "--csv": CSV, "--png": PNG, "--svg": SVG}
 """What each option writes."""
@@ -38,35 +41,120 @@ def check(files: Mapping[str, Path | None]) -> None:
                 )
 
 
-def print_front(results: Results) -> None:
-    """The front as a table, cheapest first."""
+class Sizes(NamedTuple):
+    """Sizes of a cost up to which the best network is wanted; none: those of `SIZES`."""
+
+    cost: str = "params"
+    sizes: tuple[int, ...] = ()
+
+
+def print_results(results: Results, options: str = "", sizes: Sizes = Sizes()) -> None:  # noqa: B008
+    """The best network up to each size, and the front; ``options`` are those of the study."""
+    if results.replayed:
+        print(REPLAY_WORDS)
     front = results.front()
+    plain = estimates(results)
+    best = best_up_to(results, plain, *sizes)
+    members = [*front, *(one.result for one in best if one.result)]
+    known = estimates(results, members) if plain else {}
+    if best:
+        print_best(results, best_up_to(results, known, *sizes), options)
+    print_front(results, known)
+
+
+def print_best(results: Results, best: Sequence[Best], options: str = "") -> None:
+    """The most accurate network up to each size, and the command that trains it."""
+    of = UNITS[best[0].cost]
+    table = new_table(f"Best network of {results.study} up to each number of {of}")
+    for name in ("up to", "trial", "accuracy", "95 %", "parameters", "FLOPs"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("trains it", no_wrap=True)
+    for one in best:
+        accuracy, known, trial = one.accuracy(results), one.estimate, one.result
+        if trial is None or accuracy is None:
+            table.add_row(short(one.limit), "none")
+            continue
+        interval = f"{known.low:.1%} to {known.high:.1%}" if known else ""
+        shown = f"{accuracy:.2%}" + ("" if one.useful else " *")
+        costs = short(trial.params), short(trial.flops)
+        command = f"nas train {trial.number}"
+        table.add_row(short(one.limit), str(trial.number), shown, interval, *costs, command)
+    Console().print(table)
+    lines = [words_of(results)]
+    if not all(one.useful for one in best if one.result):
+        lines.append("* is below that.")
+    if options:
+        lines.append(f"`nas train` needs {options} too.")
+    Console(highlight=False).print(Text(" ".join(lines)))
+    print()
+
+
+def print_front(results: Results, known: Mapping[int, Estimate] | None = None) -> None:
+    """The front as a table, cheapest first; below it how many are of no use."""
+    front, known = results.front(), known or {}
+    useful = [result for result in front if results.useful(result)] or front
     of = counted(len(results.completed), "trial")
     members = f"{len(front)} of {of}" if front else "empty"
     table = new_table(f"Pareto front of {results.study}: {members}")
     table.add_column("trial", justify="right")
     for axis in results.axes:
         table.add_column(axis.name, justify="right")
+    if known:
+        table.add_column("on it", justify="right")
     table.add_column("architecture", overflow="fold", ratio=1)
-    for result in front:
+    for result in useful:
         values = [
             axis.shown(value) for axis, value in zip(results.axes, result.values, strict=True)
         ]
+        if known:
+            values.append(f"{known[result.number].front or 0:.0%}")
         table.add_row(str(result.number), *values, Text(result.text))
-    Console().print(table)
+    console = Console(highlight=False)
+    console.print(table)
+    if len(useful) < len(front):
+        left = counted(len(front) - len(useful), "member")
+        console.print(
+            Text(f"{left} of the front no better than the reference: in --json and --csv alone")
+        )
 
 
-def front_json(results: Results) -> dict[str, Any]:
-    """The front, and the study's state, as JSON data."""
+def front_json(results: Results, sizes: Sizes = Sizes()) -> dict[str, Any]:  # noqa: B008
+    """The best network up to each size, the front, and the study's state, as JSON data."""
+    front = results.front()
+    known = estimates(results, front)
+    best = best_up_to(results, known, *sizes)
     return {
         "study": results.study,
+        "replayed": results.replayed,
         "objectives": [axis.name for axis in results.axes],
         "trials": results.states,
         "hypervolume": results.hypervolume(),
         "failures": results.failures,
         "over_limits": results.over,
-        "front": [_result_json(results.axes, result) for result in results.front()],
+        "best_up_to": [
+            {
+                "cost": one.cost,
+                "up_to": one.limit,
+                "trial": one.result.number if one.result else None,
+                "accuracy": one.accuracy(results),
+                "useful": one.useful,
+                **_estimate_json(one.estimate),
+            }
+            for one in best
+        ],
+        "front": [
+            _result_json(results.axes, result)
+            | {"useful": results.useful(result), **_estimate_json(known.get(result.number))}
+            for result in front
+        ],
     }
+
+
+def _estimate_json(known: Estimate | None) -> dict[str, Any]:
+    if known is None:
+        return {}
+    found = {"estimate": known.mean, "low": known.low, "high": known.high}
+    return found if known.front is None else found | {"probability_of_front": known.front}
 
 
 def _result_json(axes: Sequence[Axis], result: Result) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from studies.earlier import load_earlier
 from studies.lock import find_holder
 from studies.report.content import Content, Factor, Reference
 from studies.report.document import FRONT, report_html
-from studies.results import Results, of_trials
+from studies.results import Results, is_replayed, of_trials
 from studies.store import Store
 from studies.trials import Evaluated, Trial, load_candidates, load_evaluations, load_trials, mark
 from studies.wording import counted
@@ -33,6 +33,9 @@ MOST_DRAWN = 100
 """Architectures that a page has drawings of: the front's, then what would be the front without it,
 and so on.
 """
+
+REFERENCE = "logistic regression"
+OF_REFERENCE = "fitted to all pixels as the study began; what a network must beat to be of use"
 
 WATCH_SECONDS = 3.0
 REFRESH_SECONDS = 5
@@ -107,6 +110,7 @@ def _collected(store: Store, study: str, refresh: int | None) -> Content:
         references=references(settings),
         facts=_facts(row, settings, trials, evaluations, len(load_earlier(store, study))),
         refresh=refresh,
+        replayed=is_replayed(row["settings"]),
     )
 
 
@@ -132,8 +136,11 @@ def _drawings(
 def references(settings: Settings) -> list[Reference]:
     """Networks to compare with: the catalog's that run on such images, and published results."""
     image, classes = settings.image, settings.classes
-    runs = SHORT_RUNS.get((settings.dataset, settings.resolution, settings.budgets[-1]), {})
+    own = settings.reference
     out = []
+    if own is not None:
+        out.append(Reference(REFERENCE, OF_REFERENCE, own.accuracy, own.params, own.flops))
+    runs = SHORT_RUNS.get((settings.dataset, settings.resolution, settings.budgets[-1]), {})
     for name, entry in CATALOG.items():
         if entry.image[1] != settings.resolution and name not in runs:
             continue

@@ -14,6 +14,8 @@ from nas.interrupt import until_stopped
 from nas.reporting.tables import new_table
 from nas.settings import Settings
 from studies.axis import Axis
+from studies.best import best_up_to
+from studies.interval import estimates
 from studies.lock import BEAT_SECONDS, Holder, find_holder
 from studies.results import Result, Results, of_trials
 from studies.rungs import Rung, count
@@ -117,6 +119,7 @@ def page(seen: Seen, width: int, height: int | None = None, ascii_only: bool = F
         left = height - len(lines) - 5  # the plot's caption, the table's heading, what is left out
         plot_lines = min(MOST_PLOT_LINES, max(LEAST_PLOT_LINES, left - min(len(front), left // 3)))
         most = max(1, left - plot_lines)
+    lines += [Text(line, **cut) for line in _best(seen.results)]
     caption, *plot = _plot(seen.results, front, width, plot_lines)
     if ascii_only:
         caption, *plot = (line.translate(ASCII) for line in (caption, *plot))
@@ -163,6 +166,18 @@ def _words(seen: Seen) -> list[str]:
             f"failed for {counted(len(often) - MOST_REASONS, 'more reason')}: see `nas studies`"
         )
     return lines
+
+
+def _best(results: Results) -> list[str]:
+    """A line with the best accuracy up to each number of parameters."""
+    best = best_up_to(results, estimates(results))
+    found = [
+        f"{short(one.limit)}: {accuracy:.2%}{'' if one.useful else '*'}"
+        for one in best
+        if (accuracy := one.accuracy(results)) is not None
+    ]
+    below = "" if all(one.useful for one in best if one.result) else "  * no use yet"
+    return [f"best up to {', '.join(found)}{below}"] if found else []
 
 
 def _plot(results: Results, front: Sequence[Result], width: int, height: int) -> list[str]:

@@ -37,11 +37,10 @@ from nas.settings import Recipe, Reference, Request, Settings
 from nas.short_run.evaluation import versions
 from search_space.architecture import Candidate
 from search_space.graph import Shape
-from studies.evaluation import Evaluation
+from studies.evaluation import REPLAYED, Evaluation
 from studies.forecast import log_error
 from studies.pareto import Floats
 from studies.table import (
-    REPLAYED,
     Data,
     Outcome,
     Run,

@@ -6,7 +6,7 @@ from nas.axes import floor_of, room_above
 from nas.sampling.even import spread_of
 from nas.settings import Reference, Settings
 from nas.study.workplace import Workplace
-from studies.table import REPLAYED
+from studies.evaluation import REPLAYED
 
 COSTS = ("params", "flops", "activation_bytes")
 """Costs of which the space's largest candidate is the reference where there is no limit."""

@@ -17,6 +17,7 @@ from nas.settings import Settings
 from nas.short_run.evaluation import versions
 from nas.study.stored import StoredStudy, check_same, read_study, remember_images
 from studies.earlier import find_earlier, load_earlier
+from studies.evaluation import REPLAYED
 from studies.results import Results, of_trials, trial_from
 from studies.store import Store
 from studies.trials import Trial
@@ -63,7 +64,8 @@ class OpenStudy:
     def results(self) -> Results:
         """Its trials as they are now."""
         found = map(trial_from, self.study.get_trials(deepcopy=False))
-        return of_trials(self.study.study_name, self.axes, list(found))
+        replayed = self.settings.data.startswith(REPLAYED)
+        return of_trials(self.study.study_name, self.axes, list(found), replayed)
 
     def unfinished(self, number: int) -> OptunaTrial:
         """A trial that an earlier run began and did not end, to be gone on with."""

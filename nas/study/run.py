@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,6 +23,8 @@ from search_space.architecture import Candidate
 from search_space.catalog import entry
 from search_space.limits import check_limits
 from search_space.shapes import AtResolution, check_runs
+from studies.best import best_up_to
+from studies.interval import estimates
 from studies.results import Results, load_results
 from studies.store import Store, open_store
 
@@ -67,6 +70,23 @@ class StudyResult:
             | {"key": member.key, "architecture": member.text}
             for member in self.results.front()
         ]
+
+    def best(self, cost: str = "params", sizes: Sequence[int] = ()) -> list[dict[str, Any]]:
+        """The most accurate network up to each size of a cost, a dictionary each.
+
+        ``cost`` is params, flops or activation_bytes; ``sizes`` in its unit, by default from 3,000
+        to 1,000,000 parameters and the like. ``accuracy`` is as measured, ``low`` to ``high`` hold
+        95 %, where the noise is known; ``useful`` says whether it beats the study's reference.
+        """
+        found = []
+        for one in best_up_to(self.results, estimates(self.results), cost, sizes):
+            known = one.estimate
+            found.append(
+                {"up_to": one.limit, "trial": one.result.number if one.result else None}
+                | {"accuracy": one.accuracy(self.results), "useful": one.useful}
+                | ({"low": known.low, "high": known.high} if known else {})
+            )
+        return found
 
     @property
     def trials(self) -> dict[str, int]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from studies.axis import Axis
+from studies.best import Best, best_up_to
+from studies.interval import Estimate, estimates
 from studies.results import Result, Results, of_trials
 from studies.trials import Evaluated, Trial
 
@@ -55,7 +57,7 @@ class Content:
     ``searched`` and ``budgets`` say what was searched, and at which rungs (training images).
     ``choices`` are by a candidate's key, ``drawings`` (SVG documents) by a trial's number.
     ``facts`` are named groups of named facts. ``refresh`` seconds after it was opened the page
-    loads itself anew; None: never.
+    loads itself anew; None: never. ``replayed``: its accuracies come from a table.
     """
 
     study: str
@@ -71,16 +73,34 @@ class Content:
     references: Sequence[Reference] = ()
     facts: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
     refresh: int | None = None
+    replayed: bool = False
 
     @cached_property
     def results(self) -> Results:
         """Its completed trials."""
-        return of_trials(self.study, self.axes, self.trials)
+        return of_trials(self.study, self.axes, self.trials, self.replayed)
 
     @cached_property
     def front(self) -> list[Result]:
         """The Pareto front, cheapest first."""
         return self.results.front()
+
+    @cached_property
+    def estimates(self) -> dict[int, Estimate]:
+        """What is known of the accuracy of its trials, by number, and whether they are members."""
+        members = [*self.front, *(one.result for one in self._best if one.result)]
+        return estimates(self.results, members)
+
+    @cached_property
+    def _best(self) -> list[Best]:
+        plain = estimates(self.results)
+        return [
+            one for cost in ("params", "flops") for one in best_up_to(self.results, plain, cost)
+        ]
+
+    def best(self, cost: str) -> list[Best]:
+        """The best network up to each size of a cost."""
+        return best_up_to(self.results, self.estimates, cost)
 
     @cached_property
     def by_run(self) -> dict[tuple[str, int], Evaluated]:

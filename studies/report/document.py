@@ -12,6 +12,7 @@ from plotly.offline import get_plotlyjs
 
 from studies.page import ARRANGE_VIEWS, CONFIG, POLICY, PageTable, table_html
 from studies.report import (
+    best,
     facts,
     front,
     front_table,
@@ -27,6 +28,7 @@ from studies.report.section import Block, Detail, Drawn, Points, Section, SortTa
 
 SECTIONS: dict[str, Callable[[Content], Section]] = {
     "summary": summary.section,
+    "best": best.section,
     "front": front.section,
     "table": front_table.section,
     "volume": volume.section,
@@ -38,7 +40,7 @@ SECTIONS: dict[str, Callable[[Content], Section]] = {
 }
 """The report's sections, in the order in which they stand on the page."""
 
-FRONT = ("summary", "front", "table")
+FRONT = ("summary", "best", "front", "table")
 """The sections about the front alone."""
 
 STYLE = Path(__file__).with_name("report.css")

@@ -19,11 +19,19 @@ def section(content: Content) -> Section:
             Cell(axis.shown(value), value)
             for axis, value in zip(content.axes, result.values, strict=True)
         ]
-        known = {"params": result.params, "flops": result.flops}
-        cells += [Cell(f"{known[name]:,}", known[name]) for name in costs]
+        if content.estimates:
+            known = content.estimates[result.number]
+            chance = known.front or 0.0
+            cells += [
+                Cell(f"{known.low:.2%} to {known.high:.2%}", known.mean),
+                Cell(f"{chance:.0%}", chance),
+            ]
+        cost = {"params": result.params, "flops": result.flops}
+        cells += [Cell(f"{cost[name]:,}", cost[name]) for name in costs]
         cells += [Cell(f"{result.seconds:,.1f}", result.seconds), Cell(result.text, result.text)]
         rows.append(tuple(cells))
-    header = ("trial", *named, *costs, "seconds", "architecture")
+    about = ("accuracy, 95 %", "on the front") if content.estimates else ()
+    header = ("trial", *named, *about, *costs, "seconds", "architecture")
     members = counted(len(rows), "member")
     caption = f"The front's {members}; seconds are of training and measuring, all rungs"
     blocks: list[Block] = [SortTable(caption, header, tuple(rows))]

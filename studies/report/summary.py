@@ -2,12 +2,15 @@
 
 from studies.report.content import Content, quantity
 from studies.report.section import Section, Words
-from studies.wording import counted
+from studies.wording import REPLAY_WORDS, counted
 
 
 def section(content: Content) -> Section:
     """Two sentences; a third where the study still runs."""
-    return Section("summary", "In short", [Words(f"{searched(content)} {found(content)}")])
+    words = f"{searched(content)} {found(content)}"
+    if content.replayed:
+        words = f"{REPLAY_WORDS} {words}"
+    return Section("summary", "In short", [Words(words)])
 
 
 def searched(content: Content) -> str:
