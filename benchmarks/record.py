@@ -22,13 +22,14 @@ os.environ["OMP_NUM_THREADS"] = "1"
 from nas.datasets import Dataset, find, load
 from nas.settings import Request, Settings
 from nas.short_run.evaluation import evaluate
+from nas.short_run.reference import reference
 from search_space.architecture import Candidate
 from search_space.catalog import candidate
 from search_space.cost import cost
 from search_space.space import SearchSpace
 from search_space.spread import Spread
 from studies.evaluation import Evaluation
-from studies.table import Outcome, Run, Setting, Table, read_table
+from studies.table import Data, Outcome, Run, Setting, Table, read_table
 
 HERE = Path(__file__).parent
 TABLE = HERE / "data" / "evaluations.jsonl"
@@ -117,6 +118,8 @@ def main() -> None:
     settings = replace(Settings(), data=found.digest)
     recipe = Setting.of(asdict(settings.recipe), 28, 1, found.digest)
     table = read_table(TABLE) if TABLE.exists() else Table(SearchSpace().to_json())
+    known = reference(settings.reading(found.directory), found.digest)
+    table.references[Data(found.digest, 28, 1)] = asdict(known)
     queue = []
     for one in dict.fromkeys(wanted for part in asked.parts for wanted in plan(part)):
         study = replace(settings, budgets=(one.budget,), seed=one.seed)

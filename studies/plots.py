@@ -15,7 +15,7 @@ from plotly.subplots import make_subplots
 
 from studies.axis import Axis
 from studies.pareto import Floats, front_mask, losses
-from studies.style import BLUE, VERMILION, escaped, hover, log_axis, styled
+from studies.style import BLUE, GREEN, VERMILION, escaped, hover, log_axis, styled
 from studies.wording import counted
 
 FRONT_MARKER = {"color": BLUE, "size": 9, "line": {"color": "white", "width": 1}}
@@ -48,10 +48,17 @@ class _Column:
     def drawn_range(self) -> tuple[float, float]:
         """The drawn range in the axis's own scale: log10 on a log axis."""
         scaled = np.log10(self.values) if self.axis.log else self.values
+        if self.axis.least_error:  # the line from which on a network counts is in sight
+            scaled = np.append(scaled, self.axis.reference)
         low, high = float(scaled.min()), float(scaled.max())
         # One point, or points of equal value, still need an axis of some width around them.
         pad = 0.05 * (high - low) or (0.3 if self.axis.log else 0.1 * abs(high) or 1.0)
         return low - pad, high + pad
+
+    def ends(self) -> Floats:
+        """The two ends of the drawn range, in user units."""
+        ends = np.array(self.drawn_range())
+        return 10.0**ends if self.axis.log else ends
 
     def worst_edge(self) -> float:
         """The value at the worse end of the range, in user units."""
@@ -113,6 +120,9 @@ def pareto_figure(
         stairs = go.Scatter(x=step[0], y=step[1], mode="lines", line=line, hoverinfo="skip")
         stairs.update(name=step_name, legendgroup="step", legendrank=2)
         figure.add_trace(stairs, **where)
+        if y.axis.least_error:
+            trace = _floor(y.axis, x_values if x_axis is None else columns[x_axis].ends())
+            figure.add_trace(trace, **where)
         for mask, trace in (
             (~on_front, _dots("other trials", "other", 3, OTHER_MARKER)),
             (on_front, _dots(front_name, "front", 1, FRONT_MARKER)),
@@ -192,6 +202,20 @@ def _dots(name: str, kind: str, rank: int, marker: dict[str, object]) -> go.Scat
         textposition="top center",
         # A label at the edge of a view would lose its letters.
         cliponaxis=False,
+    )
+
+
+def _floor(axis: Axis, across: Floats) -> go.Scatter:
+    """The line from which on a network counts, from end to end of a view."""
+    return go.Scatter(
+        x=[float(across.min()), float(across.max())],
+        y=[axis.reference] * 2,
+        mode="lines",
+        line={"color": GREEN, "width": 1.5, "dash": "dash"},
+        name=f"counts from {_quantity(axis.reference, axis)}",
+        legendgroup="floor",
+        legendrank=4,
+        hoverinfo="skip",
     )
 
 

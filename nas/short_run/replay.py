@@ -1,11 +1,18 @@
 """The surrogate benchmark: evaluations answered from a table of real ones, at simulated seconds.
 
 A candidate of the table has the accuracy that was measured, the mean over its seeds. Any other has
-the one that a model of the table predicts, plus a deviation of its own, as large as the model's
-out-of-fold errors and as alike from budget to budget; so short runs rank candidates as well, and as
-badly, as they do in truth. Every evaluation adds the noise that runs of other seeds showed
-([Zela2022]_ has the idea).
+the one that a model of the table predicts, plus a deviation that varies smoothly over candidates:
+those that are alike share it, and it is none at the table's own. So nobody wins by drawing many
+tickets, as where each candidate has luck of its own, and short runs rank candidates as well, and as
+badly, as they do in truth: from budget to budget deviations are as alike as the errors that the
+model makes out of fold. None is better than the best of the table at like cost. Every evaluation
+adds the noise that runs of other seeds showed ([Zela2022]_ has the idea of a surrogate,
+[Rahimi2007]_ that of the smooth random function).
 
+What it is worth is measured by benchmarks/fidelity.py: networks that searchers find on it are
+trained for real.
+
+.. [Rahimi2007] A. Rahimi and B. Recht, Random Features for Large-Scale Kernel Machines, NIPS 2007.
 .. [Zela2022] A. Zela et al., Surrogate NAS Benchmarks: Going Beyond the Limited Search Spaces of
    Tabular NAS Benchmarks, ICLR 2022.
 """
@@ -32,6 +39,7 @@ from threadpoolctl import threadpool_limits
 
 from nas.defaults import CLASSES
 from nas.sampling.features import GRAPH, features
+from nas.sampling.ms_ehvi.surrogate import LENGTH, Scale
 from nas.seeds import derive
 from nas.settings import Recipe, Reference, Request, Settings
 from nas.short_run.evaluation import versions
@@ -54,6 +62,15 @@ from studies.wording import counted
 
 LEAST_CANDIDATES = 30
 """Candidates with an evaluation at a budget before a model of it is worth anything."""
+
+ALIKE = (math.log10(1.25), math.log10(1.5))
+"""How much more parameters and FLOPs, as logarithms, something of like cost may have at most."""
+
+FEATURES = 1024
+"""Waves that a smooth random function is made of."""
+
+TOLERANCE = 0.01
+"""Share of its variance that such a function may keep at the candidates of the table."""
 
 FOLDS = 5
 CHANCE = 0.1
@@ -101,6 +118,7 @@ class Replay:
         self._known: dict[int, dict[str, float]] = {}
         self._models: dict[int, GradientBoostingRegressor] = {}
         self._clocks: dict[int, Pipeline] = {}
+        self._seen: dict[int, tuple[Floats, Floats]] = {}
         self.quality: dict[int, Quality] = {}
         for key in sorted({run.key for run in outcomes}):
             self._rows[key] = self._row(_candidate(key, candidates[key]))
@@ -117,7 +135,7 @@ class Replay:
             for budget in wanted:
                 if budget not in residuals:
                     raise _too_few(outcomes, budget, 0, 0)
-            self._spread = self._deviations(residuals, shares)
+            self._field = self._deviations(residuals, shares)
 
     def __call__(self, request: Request) -> Evaluation:
         """The evaluation that would have been made, with the noise of its seed."""
@@ -136,13 +154,23 @@ class Replay:
         if key in self._known[budget]:
             return 1 - float(np.exp(self._known[budget][key]))
         row = self._row(candidate).reshape(1, -1)
-        error = float(self._models[budget].predict(row)[0]) + self._deviation(key, budget)
-        return float(np.clip(1 - np.exp(error), CHANCE, 0.9999))
+        place = list(self._models).index(budget)
+        error = float(self._models[budget].predict(row)[0]) + float(self._field(row)[0, place])
+        return float(np.clip(1 - np.exp(max(error, self._least(row[0], budget))), CHANCE, 0.9999))
 
     def seconds(self, candidate: Candidate, budget: int) -> float:
         """Seconds of one evaluation on one worker, predicted from its cost."""
         row = self._row(candidate)[:GRAPH].reshape(1, -1)
         return float(np.exp(self._clocks[budget].predict(row)[0]))
+
+    def _least(self, row: Floats, budget: int) -> float:
+        """Logarithm of the least error that the table has at a budget of what costs about as much.
+
+        Minus infinity where it has nothing so cheap.
+        """
+        costs, errors = self._seen[budget]
+        cheap = (costs <= row[: len(ALIKE)] + ALIKE).all(axis=1)
+        return float(errors[cheap].min()) if cheap.any() else -math.inf
 
     def _row(self, candidate: Candidate) -> Floats:
         row: Floats = features([candidate], self._image, CLASSES)[0]
@@ -161,6 +189,7 @@ class Replay:
         folds = KFold(FOLDS, shuffle=True, random_state=0)
         predicted = cross_val_predict(model(), rows, labels, cv=folds)
         self._models[budget] = model().fit(rows, labels)
+        self._seen[budget] = rows[:, : len(ALIKE)], labels
         costs = np.array([self._rows[key][:GRAPH] for key in sorted(times)])
         logs = [fmean(times[key]) for key in sorted(times)]
         self._clocks[budget] = make_pipeline(StandardScaler(), RidgeCV()).fit(costs, logs)
@@ -175,11 +204,11 @@ class Replay:
 
     def _deviations(
         self, residuals: Mapping[int, Mapping[str, float]], shares: Mapping[int, float]
-    ) -> Floats:
-        """A matrix that turns independent normal numbers into a candidate's deviations.
+    ) -> "Field":
+        """A candidate's deviations at all budgets, as a smooth function of its features.
 
-        Its square is the covariance of the out-of-fold errors from budget to budget, less what
-        the noise of seeds explains: of a mean over n seeds, 1/n of it, on average ``shares``.
+        Their covariance is that of the out-of-fold errors from budget to budget, less what the
+        noise of seeds explains: of a mean over n seeds, 1/n of it, on average ``shares``.
         """
         both = sorted(set.intersection(*(set(found) for found in residuals.values())))
         if len(both) < LEAST_CANDIDATES:
@@ -193,12 +222,38 @@ class Replay:
         values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(table)) - np.diag(noise))
         # The symmetric root, since the signs of eigenvectors are the library's choice.
         root: Floats = vectors * np.sqrt(np.maximum(values, 0.0)) @ vectors.T
-        return root
+        return Field(np.array([self._rows[key] for key in sorted(self._rows)]), root)
 
-    def _deviation(self, key: str, budget: int) -> float:
-        rng = np.random.default_rng(derive("deviation", key))
-        deviations = self._spread @ rng.standard_normal(len(self._models))
-        return float(deviations[list(self._models).index(budget)])
+
+class Field:
+    """A smooth random function of rows of features [N, D], zero at the given ones: [N, B].
+
+    One path of a Gaussian process with a Matern kernel of smoothness 5/2, by random features
+    ([Rahimi2007]_), conditioned on being zero; ``root`` [B, B] gives its B values their covariance.
+    """
+
+    def __init__(self, rows: Floats, root: Floats) -> None:
+        self._scale = Scale.of(rows)
+        rng = np.random.default_rng(derive("deviations"))
+        degrees = 5.0  # the spectrum of that kernel is Student's t
+        normal = rng.standard_normal((FEATURES, rows.shape[1]))
+        spread = np.sqrt(degrees / rng.chisquare(degrees, (FEATURES, 1)))
+        self._frequencies = normal * spread / LENGTH
+        self._phases = rng.uniform(0, 2 * np.pi, FEATURES)
+        weights = rng.standard_normal((FEATURES, len(root)))
+        known = self._features(rows)
+        kernel = known @ known.T + TOLERANCE * np.eye(len(rows))
+        self._weights = (weights - known.T @ np.linalg.solve(kernel, known @ weights)) @ root.T
+
+    def __call__(self, rows: Floats) -> Floats:
+        """Its values [N, B]."""
+        found: Floats = self._features(rows) @ self._weights
+        return found
+
+    def _features(self, rows: Floats) -> Floats:
+        angles = self._scale(rows) @ self._frequencies.T + self._phases
+        found: Floats = np.sqrt(2 / FEATURES) * np.cos(angles)
+        return found
 
 
 def _candidate(key: str, data: Mapping[str, Any]) -> Candidate:

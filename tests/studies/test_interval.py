@@ -1,0 +1,136 @@
+"""Tests of what is known of accuracies: coverage of intervals, selection, membership of fronts."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from studies.axis import Axis
+from studies.best import SIZES, best_up_to, words_of
+from studies.interval import SEED_NOISE, estimates, noise
+from studies.results import Result, Results
+
+IMAGES = 2_000
+ACCURACY = Axis("accuracy", "fraction", True, False, 0.8, least_error=0.5 / IMAGES)
+PARAMS = Axis("params", "parameters", False, True, 1e6)
+AXES = (ACCURACY, PARAMS)
+
+
+def study(rng: np.random.Generator, count: int, spread: float = 0.1) -> tuple[Results, list[float]]:
+    """Networks whose errors fall with their size, measured with noise; and what they are worth."""
+    results, truth = [], []
+    for number in range(count):
+        size = rng.uniform(3.5, 5.9)
+        error = math.exp(-1.0 - 0.35 * (size - 3) + spread * rng.normal())
+        measured = math.exp(math.log(error) + SEED_NOISE * rng.normal())
+        measured = rng.binomial(IMAGES, min(measured, 1.0)) / IMAGES
+        params, flops = int(10**size), int(10 ** (size + rng.uniform(1, 2)))
+        costs = {"params": params, "flops": flops, "activation_bytes": 4 * params}
+        values = (1 - measured, float(params))
+        results.append(Result(number, values, f"k{number}", "net", params, flops, 1.0, costs))
+        truth.append(1 - error)
+    return Results("s", AXES, tuple(results), {"complete": count}), truth
+
+
+@pytest.mark.parametrize("spread", [0.05, 0.1, 0.3])
+def test_intervals_of_the_fronts_members_cover_what_they_are_worth(spread: float) -> None:
+    """Of members, which were chosen for being good, or lucky: nine in ten studies' worth."""
+    inside, plain, total = 0, 0, 0
+    for seed in range(40):
+        results, truth = study(np.random.default_rng(seed), 120, spread)
+        known = estimates(results)
+        for member in results.front():
+            total += 1
+            one, worth = known[member.number], truth[member.number]
+            inside += one.low <= worth <= one.high
+            away = 1.96 * math.sqrt(noise(np.array([1 - member.values[0]]), IMAGES)[0])
+            plain += abs(math.log((1 - worth) / (1 - member.values[0]))) <= away
+    assert total > 300
+    assert 0.90 <= inside / total <= 0.985
+    assert inside > plain  # what was measured alone, with its noise, covers less
+
+
+def test_the_best_of_many_is_pulled_to_the_mean() -> None:
+    overstated, estimated = [], []
+    for seed in range(60):
+        results, truth = study(np.random.default_rng(seed), 120, 0.03)
+        best = max(results.completed, key=lambda trial: trial.values[0])
+        overstated.append(best.values[0] - truth[best.number])
+        estimated.append(estimates(results)[best.number].mean - truth[best.number])
+    assert np.mean(overstated) > 0.004
+    assert abs(np.mean(estimated)) < 0.4 * np.mean(overstated)
+
+
+@given(st.integers(0, 1000), st.integers(0, 40))
+def test_an_estimate_is_between_its_ends(seed: int, count: int) -> None:
+    results, _ = study(np.random.default_rng(seed), count)
+    found = estimates(results, results.front())
+    assert found.keys() == {trial.number for trial in results.completed}
+    for one in found.values():
+        assert 0 <= one.low <= one.mean <= one.high <= 1
+    for member in results.front():
+        chance = found[member.number].front
+        assert chance is not None
+        assert 0 <= chance <= 1
+
+
+def test_few_trials_are_only_what_was_measured() -> None:
+    results, _ = study(np.random.default_rng(0), 5)
+    known = estimates(results)
+    for trial in results.completed:
+        assert known[trial.number].mean == pytest.approx(trial.values[0])
+
+
+def test_membership_is_sure_of_a_clear_front_and_unsure_of_equals() -> None:
+    def result(number: int, accuracy: float, params: int) -> Result:
+        return Result(number, (accuracy, params), f"k{number}", "", params, params, 1.0)
+
+    clear = Results("s", AXES, (result(0, 0.7, 1000), result(1, 0.9, 9000)), {})
+    found = estimates(clear, clear.front())
+    assert found[0].front == found[1].front == 1.0
+    equal = Results("s", AXES, (result(0, 0.9, 1000), result(1, 0.901, 1100)), {})
+    found = estimates(equal, equal.front())
+    assert found[0].front == 1.0  # nothing costs less
+    assert found[1].front == pytest.approx(0.5, abs=0.15)
+
+
+def test_without_a_known_noise_nothing_is_said() -> None:
+    results, _ = study(np.random.default_rng(0), 30)
+    axes = (replace(ACCURACY, least_error=0.0), PARAMS)
+    before = replace(results, axes=axes)
+    assert estimates(before) == {}
+    assert "interval" not in words_of(before)
+    assert "2,000 validation images" in words_of(results)
+    assert estimates(replace(results, axes=(PARAMS, PARAMS))) == {}
+
+
+@given(st.integers(0, 1000), st.sampled_from(list(SIZES)))
+def test_the_best_up_to_a_size_is_within_it_and_grows(seed: int, cost: str) -> None:
+    results, _ = study(np.random.default_rng(seed), 40)
+    known = estimates(results)
+    best = best_up_to(results, known, cost)
+    limits = [one.limit for one in best]
+    assert limits == list(SIZES[cost][: len(limits)])
+    before = -1.0
+    for one in best:
+        within = [t for t in results.completed if t.costs[cost] <= one.limit]
+        assert (one.result is None) == (not within)
+        if one.result is not None:
+            assert one.result in within
+            mean = known[one.result.number].mean
+            assert mean == max(known[t.number].mean for t in within) >= before
+            assert one.useful == (one.result.values[0] > 0.8)
+            before = mean
+
+
+def test_sizes_that_are_asked_for() -> None:
+    results, _ = study(np.random.default_rng(0), 40)
+    best = best_up_to(results, {}, "params", (10, 50_000))
+    assert [one.limit for one in best] == [10, 50_000]
+    assert best[0].result is None
+    assert best[0].accuracy(results) is None
+    assert best_up_to(replace(results, axes=(PARAMS,)), {}) == []
+    assert best_up_to(replace(results, completed=()), {}) == []
