@@ -36,7 +36,7 @@ TABLE = HERE / "data" / "evaluations.jsonl"
 CURVES = HERE / "data" / "curves.jsonl"
 
 SEED = 21
-CANDIDATES, LONG, SECOND, MIDDLE = 420, 64, 80, 120
+CANDIDATES, LONG, SECOND, MIDDLE, TIMED = 420, 64, 80, 120, 45
 LIMITS = {"params": 1_000_000, "flops": 100_000_000}
 LONG_FLOPS = 30_000_000
 SHORT_BUDGETS, MIDDLE_BUDGET, LONG_BUDGET = (5_000, 20_000), 80_000, 500_000
@@ -92,6 +92,11 @@ def plan(part: str) -> Iterator[Wanted]:
         yield from (Wanted(one, budget) for one in of)
 
 
+def timed_ones() -> set[Wanted]:
+    """A few evaluations of which the seconds tell how those of all others grow with the cost."""
+    return {Wanted(one, budget) for one in candidates()[:TIMED] for budget in SHORT_BUDGETS}
+
+
 PARTS = ("ranking", "short", "second", "middle", "long")
 
 
@@ -111,7 +116,11 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin none after")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--timed", action="store_true", help="keep seconds: the machine is idle")
+    parser.add_argument(
+        "--timed",
+        action="store_true",
+        help="only run again, for their seconds, what has none, a few: the machine is idle",
+    )
     asked = parser.parse_args()
     ends = time.monotonic() + 60 * asked.minutes
     found = find("fashion-mnist")
@@ -125,7 +134,11 @@ def main() -> None:
         study = replace(settings, budgets=(one.budget,), seed=one.seed)
         request = study.request(one.candidate, found.directory)
         run = Run(one.candidate.key, recipe, one.budget, request.seed)
-        if run not in table.outcomes:
+        if asked.timed:
+            known_run = table.outcomes.get(run)
+            if known_run and known_run.seconds is None and one in timed_ones():
+                queue.append((run, request))
+        elif run not in table.outcomes:
             queue.append((run, request))
     print(f"{len(table.outcomes)} are recorded, {len(queue)} are wanted", flush=True)
     running: dict[Future[Evaluation], tuple[Run, Request]] = {}
@@ -143,8 +156,15 @@ def keep(table: Table, run: Run, of: Candidate, result: Evaluation, timed: bool)
     """Write an evaluation, and its learning curve beside it."""
     table.candidates[run.key] = of.to_json()
     seconds = result.seconds if timed else None
-    table.outcomes[run] = Outcome(result.accuracy, result.loss, seconds)
+    before = table.outcomes.get(run)
+    if before is not None and before.accuracy != result.accuracy:
+        print(f"{run.key} {run.budget:,}: {before.accuracy} was recorded before")
+    table.outcomes[run] = (before or Outcome(result.accuracy, result.loss, None))._replace(
+        seconds=seconds
+    )
     table.write(TABLE)
+    if before is not None:
+        return
     with CURVES.open("a") as curves:
         row = {"key": run.key, "budget": run.budget, "seed": run.seed, "curve": result.curve}
         curves.write(json.dumps(row, separators=(",", ":")) + "\n")

@@ -40,14 +40,12 @@ def _measured(axis: Axis, settings: Settings) -> Axis:
 def floor_of(settings: Settings) -> float:
     """The accuracy (0..1) that a network needs to be of use.
 
-    What the reference has, or chance where there is none, or ``min_accuracy`` where that is more,
-    or where the reference leaves no room above it.
+    What the reference has, or chance where there is none or where it leaves no room above it, or
+    ``min_accuracy`` where that is more.
     """
-    known, asked = settings.reference, settings.min_accuracy
-    found = known.accuracy if known else 1 / settings.classes
-    if known and asked is not None and not room_above(known):
-        return asked
-    return max(found, asked or 0.0)
+    known = settings.reference
+    found = known.accuracy if known and room_above(known) else 1 / settings.classes
+    return max(found, settings.min_accuracy or 0.0)
 
 
 def room_above(reference: Reference) -> bool:

@@ -53,7 +53,7 @@ def estimates(results: Results, members: Sequence[Result] = ()) -> dict[int, Est
     ``members`` get a probability of being on the front.
     """
     place = results.place("accuracy")
-    if place is None or not results.axes[place].least_error:
+    if place is None or not results.axes[place].least_error or not results.completed:
         return {}
     trials = results.completed
     least = results.axes[place].least_error

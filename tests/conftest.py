@@ -215,8 +215,10 @@ class Tab:
         self.until(ready)
 
     def open(self, path: Path) -> None:
-        """Show a report, and wait until what is in the window is drawn."""
-        self.visit(path.as_uri(), DRAWN)
+        """Show a report from its front on, and wait until what is in the window is drawn."""
+        self.visit(path.as_uri(), "document.readyState === 'complete'")
+        self.value("document.getElementById('front').scrollIntoView()")
+        self.until(DRAWN)
 
     def value(self, expression: str) -> Any:
         """What an expression is on the page; a promise is waited for."""

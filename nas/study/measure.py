@@ -15,8 +15,7 @@ COSTS = ("params", "flops", "activation_bytes")
 def measured(settings: Settings, workplace: Workplace) -> tuple[Settings, Workplace]:
     """The settings of a study that begins, with the reference and the largest candidate.
 
-    The workplace's lines on the images say so. ValueError where the reference leaves no room for
-    networks, and no other floor is asked for.
+    The workplace's lines on the images say so.
     """
     largest = spread_of(settings).largest
     costs = {name: getattr(largest, name) for name in COSTS if name in settings.objectives}
@@ -31,12 +30,12 @@ def measured(settings: Settings, workplace: Workplace) -> tuple[Settings, Workpl
     if known is None:
         return settings, workplace
     settings = replace(settings, reference=known)
-    if settings.min_accuracy is None and not room_above(known):
-        raise ValueError(
-            f"the reference, {_words(known)}, leaves nothing that a network could do better; take "
-            "it, or give more or harder images, or --min-accuracy as the floor that counts instead"
-        )
     counts = f"a network counts from {floor_of(settings):.2%} on"
+    if not room_above(known):
+        counts += (
+            ", since so few errors leave nothing that could be told to be better: take it, or give "
+            "more or harder images, or --min-accuracy"
+        )
     return settings, workplace._replace(found=(*workplace.found, f"{_words(known)}: {counts}"))
 
 

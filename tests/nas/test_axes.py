@@ -50,6 +50,7 @@ def test_the_floor_is_raised_and_replaced_where_the_reference_leaves_no_room() -
     perfect = replace(KNOWN, accuracy=1.0)
     assert room_above(KNOWN)
     assert not room_above(perfect)
+    assert floor_of(replace(SETTINGS, reference=perfect)) == 0.1
     assert floor_of(replace(SETTINGS, reference=perfect, min_accuracy=0.95)) == 0.95
 
 

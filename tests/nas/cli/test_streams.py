@@ -176,7 +176,7 @@ def test_what_nobody_foresaw_is_one_line(
         raise error
 
     monkeypatch.setattr("nas.cli.parsing.read_space", failing)
-    monkeypatch.setattr(sys, "argv", ["nas", "space"])
+    monkeypatch.setattr(sys, "argv", ["nas", "space", "--space", "mine.toml"])
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == code

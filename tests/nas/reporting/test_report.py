@@ -48,7 +48,7 @@ def pretend(request: Request) -> Evaluation:
 
 SETTINGS = Settings(
     space=SearchSpace.from_toml(SPACE),
-    sampler="random",
+    sampler="optuna.samplers.RandomSampler",  # which proposes what is over a limit, too
     budgets=(128, 256),
     resolution=8,
     max_params=5_000,
