@@ -8,13 +8,15 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from nas.axes import axes_of
 from nas.defaults import CLASSES
-from nas.objectives import OBJECTIVES, known_of
+from nas.objectives import known_of
 from nas.settings import Recipe, Settings
 from nas.short_run.replay import open_replay
+from nas.study.measure import with_largest
 from search_space.architecture import Candidate
 from search_space.cost import cost
-from search_space.dimensions import DIMENSIONS
+from search_space.dimensions import DIMENSIONS, DIVIDED, WIDTHS
 from studies.pareto import Floats, front_mask, hypervolume, losses, reference_point
 
 WORKERS = 2
@@ -37,8 +39,9 @@ class Problem:
 
     def __init__(self, budgets: tuple[int, ...], path: Path = TABLE) -> None:
         asked = Settings(budgets=budgets)
-        self.replay, self.settings = open_replay(path, asked, "auto")
-        self.axes = [OBJECTIVES[name].axis for name in self.settings.objectives]
+        self.replay, settings = open_replay(path, asked, "auto")
+        self.settings = with_largest(settings)
+        self.axes = axes_of(self.settings)
         self.reference = reference_point(self.axes)
         stages = max(int(count) for count in self.settings.space.choices("body.stages"))
         self.questions: dict[str, tuple[Any, ...]] = {}
@@ -48,7 +51,9 @@ class Problem:
                 [f"stage{n + 1}.{rest}" for n in range(stages)] if part == "stage" else [name]
             ):
                 choices = self.settings.space.choices(own)
-                if len(choices) > 1 and own != "stage1.reduction":
+                unused = WIDTHS if self.settings.space.divided else DIVIDED
+                asked_for = part != "stage" or rest not in unused
+                if len(choices) > 1 and own != "stage1.reduction" and asked_for:
                     self.questions[own] = choices
 
     def candidate(self, answers: Mapping[str, Any]) -> Candidate:

@@ -12,13 +12,16 @@ import statistics
 import numpy as np
 from problem import TABLE, default_recipe
 
-from nas.objectives import OBJECTIVES, known_losses, known_of
+from nas.axes import axes_of
+from nas.objectives import known_losses, known_of
 from nas.rungs.history import History
 from nas.rungs.names import PROMOTIONS
-from nas.settings import Settings
+from nas.settings import Reference, Settings
+from nas.study.measure import with_largest
 from search_space.architecture import Candidate
 from search_space.cost import cost
 from studies.pareto import Floats, front_mask, hypervolume, reference_point
+from studies.pareto import losses as losses_of
 from studies.table import Table, read_table
 
 
@@ -28,9 +31,16 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=100)
     asked = parser.parse_args()
     budgets = tuple(int(budget) for budget in asked.budgets.split(","))
-    settings = Settings(budgets=budgets)
-    measured, known = complete(read_table(TABLE), settings)
-    losses = {key: np.array([-rungs[-1], *known[key]]) for key, rungs in measured.items()}
+    table = read_table(TABLE)
+    (known_reference,) = table.references.values()
+    settings = Settings(budgets=budgets, reference=Reference(**known_reference))
+    measured, known = complete(table, settings)
+    settings = with_largest(settings)
+    (accuracy,) = (axis for axis in axes_of(settings) if axis.name == "accuracy")
+    losses = {
+        key: np.array([losses_of([[rungs[-1]]], [accuracy])[0, 0], *known[key]])
+        for key, rungs in measured.items()
+    }
     print(f"{len(measured)} candidates at {asked.budgets} images, {asked.orders} orders\n")
     print("| rule | front members lost | worst order | hypervolume lost | worst | images saved |")
     print(f"|{' --- |' * 6}")
@@ -91,7 +101,7 @@ def compared(losses: dict[str, Floats], kept: set[str], settings: Settings) -> t
     """Shares of the members and of the hypervolume of all candidates' front that were stopped."""
     keys = sorted(losses)
     front = {keys[i] for i in np.flatnonzero(front_mask(np.array([losses[k] for k in keys])))}
-    reference = reference_point([OBJECTIVES[name].axis for name in settings.objectives])
+    reference = reference_point(axes_of(settings))
     whole = hypervolume(np.array(list(losses.values())), reference)
     left = hypervolume(np.array([losses[key] for key in sorted(kept)]), reference)
     return len(front - kept) / len(front), 1 - left / whole

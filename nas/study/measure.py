@@ -17,9 +17,7 @@ def measured(settings: Settings, workplace: Workplace) -> tuple[Settings, Workpl
 
     The workplace's lines on the images say so.
     """
-    largest = spread_of(settings).largest
-    costs = {name: getattr(largest, name) for name in COSTS if name in settings.objectives}
-    settings = replace(settings, largest=costs)
+    settings = with_largest(settings)
     if "accuracy" not in settings.objectives:
         return settings, workplace
     known = settings.reference
@@ -37,6 +35,13 @@ def measured(settings: Settings, workplace: Workplace) -> tuple[Settings, Workpl
             "more or harder images, or --min-accuracy"
         )
     return settings, workplace._replace(found=(*workplace.found, f"{_words(known)}: {counts}"))
+
+
+def with_largest(settings: Settings) -> Settings:
+    """The settings with the cost of the largest candidate within their limits."""
+    largest = spread_of(settings).largest
+    costs = {name: getattr(largest, name) for name in COSTS if name in settings.objectives}
+    return replace(settings, largest=costs)
 
 
 def _words(known: Reference) -> str:

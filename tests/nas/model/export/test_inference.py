@@ -30,9 +30,9 @@ SEEDS = (1, 4, 8, 10, 18, 23)
 
 
 def sampled(seed: int) -> Architecture:
-    """Of the default space, with narrow blocks: widths don't matter here, and take time."""
+    """Of the space of 0.1, with narrow blocks: widths don't matter here, and take time."""
     text = "[stem]\nwidth = [8, 16]\n[stage]\nwidth = [16, 32]\n"
-    space = SearchSpace.from_toml(text)
+    space = SearchSpace.from_toml(text).of_0_1()
     generator = torch.Generator().manual_seed(seed)
     return space.sample(
         lambda _, options: options[int(torch.randint(len(options), (), generator=generator))]
