@@ -64,8 +64,8 @@ Optuna's TPESampler seems to repeat for ever.
 """
 
 OURS: dict[str, dict[str, Any]] = {
-    "ms-ehvi-per-second, known-cost": {"sampler": "ms-ehvi-per-second"},
     "ms-ehvi, known-cost": {"sampler": "ms-ehvi"},
+    "ms-ehvi-per-second, known-cost": {"sampler": "ms-ehvi-per-second"},
     "ms-ehvi, asha": {"sampler": "ms-ehvi", "promotion": "asha"},
     "ms-ehvi, one rung": {"sampler": "ms-ehvi", "promotion": "none"},
     "ms-ehvi-per-second, one rung": {"sampler": "ms-ehvi-per-second", "promotion": "none"},

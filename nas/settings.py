@@ -134,7 +134,7 @@ class Settings:
 
     space: SearchSpace = field(default_factory=SearchSpace)
     objectives: tuple[str, ...] = DEFAULT_OBJECTIVES
-    sampler: str = "ms-ehvi-per-second"
+    sampler: str = "ms-ehvi"
     seed: int = 0
     resolution: int = 28
     channels: int = 1

@@ -8,6 +8,9 @@ from nas.settings import MEASURED, PLACE_OF_IMAGES, Settings, differences
 from nas.short_run.evaluation import versions
 from studies.store import Store, StoreError
 
+DEFAULT_OF_0_1 = "ms-ehvi-per-second"
+"""The sampler that version 0.1 took where none was asked for."""
+
 
 @dataclass(frozen=True)
 class StoredStudy:
@@ -24,15 +27,23 @@ class StoredStudy:
     def continued(self, settings: Settings) -> Settings:
         """The settings that are asked for, with what was found as the study began.
 
-        A space that was given in words of version 0.1, or not at all, is what it was then.
+        A space that was given in words of version 0.1, or not at all, is what it was then, and the
+        default sampler the one that was the default.
         """
         begun = self.settings
         found = {name: getattr(begun, name) for name in MEASURED}
+        settings = replace(settings, **found)
+        if begun.edition > 1:
+            return settings
         space = settings.space
-        if begun.edition == 1 and space != begun.space:
+        if space != begun.space:
             with contextlib.suppress(ValueError):
                 space = space.of_0_1()
-        return replace(settings, **found, space=space if space == begun.space else settings.space)
+        if space == begun.space:
+            settings = replace(settings, space=space)
+        if (settings.sampler, begun.sampler) == (Settings.sampler, DEFAULT_OF_0_1):
+            settings = replace(settings, sampler=begun.sampler)
+        return settings
 
     def moved(self, settings: Settings) -> bool:
         """Whether its images, the same ones, are elsewhere now than when it was begun."""

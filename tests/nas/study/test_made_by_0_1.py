@@ -8,13 +8,19 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
 import pytest
 
+from nas.axes import axes_of
 from nas.datasets import cache, find
+from nas.settings import Settings
 from nas.short_run.evaluation import versions
+from nas.study.stored import StoredStudy
+from search_space.dimensions import DEFAULTS_0_1
+from search_space.space import SearchSpace
 
 Run = Callable[..., tuple[int, str, str]]
 MADE = Path(__file__).parents[1] / "made_by_0_1"
@@ -142,3 +148,20 @@ def test_a_study_that_was_killed_ends_as_the_one_that_was_not(
     }
     assert front == {trial.number: trial.values for trial in study.best_trials}
     assert nas_in("report", "--study", "before", "--out", "page.html")[0] == 0
+
+
+def test_a_default_study_of_0_1_goes_on_with_its_own_space_sampler_and_measure() -> None:
+    """Whoever asked for nothing, or gave a file of choices, asks for what it meant then."""
+    begun = replace(
+        Settings(sampler="ms-ehvi-per-second", edition=1), space=SearchSpace(DEFAULTS_0_1)
+    )
+    stored = StoredStudy("s", begun, {})
+    assert stored.continued(Settings()) == begun
+    narrow = {"stem.width": (8, 16), "stage.n": (3,)}
+    narrowed = replace(begun, space=SearchSpace(DEFAULTS_0_1 | narrow))
+    asked = Settings(space=SearchSpace(narrow))
+    assert StoredStudy("s", narrowed, {}).continued(asked) == narrowed
+    other = stored.continued(Settings(sampler="random", space=SearchSpace({"stem.width": (8,)})))
+    assert other.sampler == "random"
+    assert other.space == SearchSpace({"stem.width": (8,)})
+    assert [axis.reference for axis in axes_of(stored.continued(Settings()))] == [0.1, 1e7, 1e10]
