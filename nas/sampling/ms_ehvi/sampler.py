@@ -160,7 +160,7 @@ class MsEhvi(BaseSampler):
 
     def _best(self, rng: random.Random, value: Valued) -> dict[str, Any]:
         """Params of the most valuable proposal that is found; none if all have been trials."""
-        drawn = [self._proposals.drawn(rng) for _ in range(FRESH)]
+        drawn = [self._proposals.drawn(rng, 2) for _ in range(FRESH)]
         found = self._new([*self._pooled(), *drawn, *self._mutations(self._parents(), rng)])
         if not found:
             return {}
