@@ -19,7 +19,8 @@ def section(content: Content) -> Section:
             tables.append(PageTable(caption, header, table))
     if not tables:
         return Section("best", TITLE, [Words("No trial has completed with an accuracy yet.")])
-    return Section("best", TITLE, [Words(words_of(content.results)), *tables])
+    words = f"{words_of(content.results)} What is marked * is below that."
+    return Section("best", TITLE, [Words(words), *tables])
 
 
 HEADER = ("95 %", "on the front", "parameters", "FLOPs", "trains it")
@@ -35,7 +36,7 @@ def _row(content: Content, best: Best) -> tuple[str, ...]:
     return (
         f"{best.limit:,}",
         str(trial.number),
-        f"{accuracy:.2%}" + ("" if best.useful else ", below the reference"),
+        f"{accuracy:.2%}" + ("" if best.useful else " *"),
         interval,
         chance,
         f"{trial.params:,}",

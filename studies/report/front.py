@@ -118,7 +118,7 @@ def _reference_dots(
         x=[value[0] for value in values],
         y=[value[1] for value in values],
         mode="markers+text",
-        name="published results" if published else "the catalog, measured",
+        name="published results" if published else "measured by this tool",
         legendgroup="published" if published else "catalog",
         text=[escaped(reference.name) for reference in references],
         textposition="top center" if published else "bottom center",

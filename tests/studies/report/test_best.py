@@ -37,7 +37,7 @@ def test_each_size_has_its_network_interval_and_command(make_content: MakeConten
         assert member.params <= sizes[-1]
         assert params == f"{member.params:,}"
         assert accuracy.startswith(f"{member.values[0]:.2%}")
-        assert accuracy.endswith(", below the reference") == (member.values[0] <= 0.75)
+        assert accuracy.endswith(" *") == (member.values[0] <= 0.75)
         low, high = (float(end.strip("%")) for end in interval.split(" to "))
         assert low < high
         assert chance.endswith("%")

@@ -126,8 +126,8 @@ def test_references_near_the_trials_are_drawn_and_all_are_listed(
     }
     assert by_view == {
         ("published results", "x"): ["near"],
-        ("the catalog, measured", "x"): ["ours"],
-        ("the catalog, measured", "x2"): ["ours"],
+        ("measured by this tool", "x"): ["ours"],
+        ("measured by this tool", "x2"): ["ours"],
     }
     words = next(block for block in section.blocks if isinstance(block, Drawn)).words
     assert "near (published); ours (measured by this tool)" in words
