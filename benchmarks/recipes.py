@@ -245,9 +245,11 @@ def rows() -> list[dict[str, Any]]:
 
 
 def partial_tau(first: Sequence[float], second: Sequence[float], *given: Sequence[float]) -> float:
-    """Kendall's tau of two rankings with others taken out of both."""
+    """Kendall's tau of two rankings, others taken out; NaN where one of them is among these."""
     columns = [first, second, *given]
     taus = np.array([[kendalltau(one, other)[0] for other in columns] for one in columns])
+    if np.linalg.cond(taus) > 1e9:
+        return math.nan
     inverse = np.linalg.inv(taus)
     return float(-inverse[0, 1] / np.sqrt(inverse[0, 0] * inverse[1, 1]))
 
