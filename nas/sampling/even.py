@@ -4,10 +4,10 @@ from functools import lru_cache
 from random import Random
 from typing import Any
 
-from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
+from nas.sampling.one_by_one import OneByOne
 from nas.seeds import derive
 from nas.settings import Settings
 from search_space.graph import Shape
@@ -18,7 +18,7 @@ SPREADS = 16
 """Spreads that are kept: to learn one takes most of a second."""
 
 
-class Even(BaseSampler):
+class Even(OneByOne):
     """Draws whole candidates evenly over the logarithm of parameters, and over FLOPs within them.
 
     Each from (seed, trial number) alone, and within the study's limits.
@@ -27,16 +27,6 @@ class Even(BaseSampler):
     def __init__(self, settings: Settings, seed: int) -> None:
         self._settings, self._seed = settings, seed
         self._plan: tuple[int, dict[str, Any]] = (-1, {})
-
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, Any]:
-        """Empty: a candidate's dimensions are asked for one by one."""
-        return {}
-
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, Any]
-    ) -> dict[str, Any]:
-        """Empty, likewise."""
-        return {}
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: Any

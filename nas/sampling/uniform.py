@@ -3,14 +3,14 @@
 from typing import Any
 
 import numpy as np
-from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
+from nas.sampling.one_by_one import OneByOne
 from nas.seeds import derive
 
 
-class Uniform(BaseSampler):
+class Uniform(OneByOne):
     """Draws each dimension from (seed, trial number, the dimension's name) alone.
 
     What Optuna's RandomSampler draws with a seed derived from these. That one would be made anew,
@@ -20,16 +20,6 @@ class Uniform(BaseSampler):
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._rng = np.random.RandomState(0)
-
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, Any]:
-        """Empty: every dimension is drawn independently of the others."""
-        return {}
-
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, Any]
-    ) -> dict[str, Any]:
-        """Empty, as nothing is drawn together."""
-        return {}
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: Any

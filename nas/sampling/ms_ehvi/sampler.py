@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from optuna import Study
 from optuna.distributions import BaseDistribution, CategoricalDistribution
-from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
 from nas.axes import axes_of
@@ -26,6 +25,7 @@ from nas.sampling.features import log_seconds
 from nas.sampling.ms_ehvi.improvement import expected_improvement
 from nas.sampling.ms_ehvi.proposals import Proposal, Proposals
 from nas.sampling.ms_ehvi.surrogate import Scale, Surrogate, errors_at_the_end
+from nas.sampling.one_by_one import OneByOne
 from nas.seeds import derive
 from nas.settings import Settings
 from search_space.architecture import Candidate
@@ -49,7 +49,7 @@ Valued = Callable[[Sequence[Proposal]], Floats]
 """What proposals are worth, [N]."""
 
 
-class MsEhvi(BaseSampler):
+class MsEhvi(OneByOne):
     """See the module. ``settings`` are the study's; latency can't be among its objectives.
 
     ``history`` is the study's own, which the driver's loop adds to as it learns; ``per_second``
@@ -76,16 +76,6 @@ class MsEhvi(BaseSampler):
         self._given = {one.key: one for one in map(catalog_candidate, settings.start_from)}
         self._pool: list[Proposal] = []
         self._plan: tuple[int, dict[str, Any]] = (-1, {})
-
-    def infer_relative_search_space(
-        self, study: Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        return {}
-
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        return {}
 
     def sample_independent(
         self,
