@@ -1,6 +1,6 @@
 """The sampler random: candidates of every size alike, whatever was found before."""
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from random import Random
 from typing import Any
 
@@ -36,9 +36,13 @@ class Even(OneByOne):
             self._plan = trial.number, self.draw(trial.number).params
         return self._plan[1][param_name]
 
+    @cached_property
+    def _spread(self) -> Spread:
+        return spread_of(self._settings)
+
     def draw(self, number: int) -> Drawn:
         """The candidate of trial ``number``."""
-        return spread_of(self._settings).draw(Random(derive(self._seed, number, "even")))
+        return self._spread.draw(Random(derive(self._seed, number, "even")))
 
 
 def spread_of(settings: Settings) -> Spread:

@@ -5,6 +5,7 @@ What is drawn depends on the given random generator alone; features and costs ar
 
 import random
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from nas.objectives import Known, known_losses, known_of
@@ -14,7 +15,7 @@ from nas.settings import Settings
 from search_space.architecture import Candidate
 from search_space.cost import cost
 from search_space.limits import over
-from search_space.spread import TRIED
+from search_space.spread import TRIED, Spread
 from studies.pareto import Floats
 
 CHANGES = 3
@@ -43,11 +44,15 @@ class Proposals:
         self._limits = {n: v for n, v in settings.limits().items() if n != "latency"}
         self._seen: dict[str, tuple[Known, tuple[float, ...], Floats]] = {}
 
+    @cached_property
+    def _spread(self) -> Spread:
+        return spread_of(self.settings)
+
     def drawn(self, rng: random.Random, tried: int = TRIED) -> Proposal:
         """A random candidate of the space; of so many ``tried`` the nearest to a random size."""
         if self.settings.edition == 1:
             return self._completed({}, rng)
-        found = spread_of(self.settings).draw(rng, tried)
+        found = self._spread.draw(rng, tried)
         return Proposal(found.params, found.candidate.key, *self._described(found.candidate))
 
     def mutated(self, parent: Mapping[str, Any], rng: random.Random) -> Proposal:
