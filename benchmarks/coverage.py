@@ -23,7 +23,7 @@ from nas.short_run.evaluation import evaluate
 from search_space.architecture import Candidate
 from studies.best import best_up_to
 from studies.evaluation import Evaluation
-from studies.interval import estimates
+from studies.interval import Estimates
 from studies.results import Result, Results, load_results
 from studies.store import open_store
 
@@ -44,7 +44,7 @@ def trained(request: Request) -> Evaluation:
 
 def members(results: Results) -> list[Result]:
     """The front's members that count, and the best up to each size that do."""
-    best = best_up_to(results, estimates(results))
+    best = best_up_to(results, Estimates(results))
     found = {one.number: one for one in results.front() if results.useful(one)}
     return list(
         (found | {b.result.number: b.result for b in best if b.result and b.useful}).values()
@@ -90,10 +90,10 @@ def main() -> None:
 
 def report(results: Results, rows: list[dict[str, float]]) -> None:
     """Of each member what was measured, what is known of it, and what it has with fresh seeds."""
-    known = estimates(results)
+    known = Estimates(results)
     place = results.place("accuracy")
     assert place is not None
-    values = {trial.number: trial.values[place] for trial in results.completed}
+    trials = {trial.number: trial for trial in results.completed}
     found: dict[int, list[float]] = {}
     for row in rows:
         found.setdefault(int(row["trial"]), []).append(row["accuracy"])
@@ -101,13 +101,14 @@ def report(results: Results, rows: list[dict[str, float]]) -> None:
     print("| --- | --- | --- | --- | --- | --- |")
     inside, each, gaps, plain = [], [], [], []
     for number, fresh in sorted(found.items()):
-        one, mean = known[number], fmean(fresh)
+        one, mean, value = known.of(trials[number]), fmean(fresh), trials[number].values[place]
+        assert one is not None
         inside.append(one.low <= mean <= one.high)
-        each += [one.low <= value <= one.high for value in fresh]
+        each += [one.low <= seed <= one.high for seed in fresh]
         gaps.append(one.mean - mean)
-        plain.append(values[number] - mean)
+        plain.append(value - mean)
         print(
-            f"| {number} | {values[number]:.2%} | {one.mean:.2%} ({one.low:.2%} to {one.high:.2%}) "
+            f"| {number} | {value:.2%} | {one.mean:.2%} ({one.low:.2%} to {one.high:.2%}) "
             f"| {mean:.2%} | {'yes' if inside[-1] else 'no'} | {sum(each[-len(fresh) :])} |"
         )
     means = f"the mean of the fresh seeds is inside {fmean(inside):.0%} of the intervals"

@@ -25,13 +25,14 @@ DEFAULT_BUDGETS = (5_000, 20_000)
 """Training images of each rung."""
 
 DEFAULT_ETA = 4.0
+DEFAULT_REPEATS = 0.2
 DEFAULT_OBJECTIVES = ("accuracy", "params", "flops")
 LIMITS = ("params", "flops", "activation_bytes", "latency")
 """What a study may have a limit for, as ``max_params`` and so on; latency takes time, so last."""
 
 AS_BEGUN = (
     *("space", "sampler", "dataset", "channels", "pixel_range"),
-    *("budgets", "eta", "promotion", "warm_start", "min_accuracy"),
+    *("budgets", "eta", "promotion", "warm_start", "min_accuracy", "repeats"),
 )
 """What a study goes on with where nothing else is asked for."""
 
@@ -119,12 +120,13 @@ class Settings:
     of its images; ``pixel_range`` are the values of black and white in those of more than 8 bits,
     where that was asked for. ``resolution`` is in pixels. ``budgets`` are the rungs, in training
     images, increasing; ``promotion`` says who goes on from one to the next: with asha the best
-    1/``eta``. Above ``max_params``, ``max_flops``, ``max_activation_bytes`` or ``max_latency``
-    (seconds of one image) a candidate is pruned before training; None: no limit. ``start_from`` are
-    candidates of the catalog that are the study's first trials. ``warm_start``: as it begins, it
-    learns what earlier studies of the database have measured in the same space with the same
-    recipe. ``min_accuracy`` (0..1) is the least that a network of use has, if that is more than the
-    ``reference`` has.
+    1/``eta``. ``repeats`` is the share (0..1) of all training that goes to candidates once more,
+    with other seeds, where their place on the front isn't decided. Above ``max_params``,
+    ``max_flops``, ``max_activation_bytes`` or ``max_latency`` (seconds of one image) a candidate is
+    pruned before training; None: no limit. ``start_from`` are candidates of the catalog that are
+    the study's first trials. ``warm_start``: as it begins, it learns what earlier studies of the
+    database have measured in the same space with the same recipe. ``min_accuracy`` (0..1) is the
+    least that a network of use has, if that is more than the ``reference`` has.
 
     What follows is found as a study begins. ``edition`` 2: candidates are drawn evenly over the
     logarithm of parameters, and the front is measured in the logarithm of the error against the
@@ -141,6 +143,7 @@ class Settings:
     budgets: tuple[int, ...] = DEFAULT_BUDGETS
     eta: float = DEFAULT_ETA
     promotion: str = "known-cost"
+    repeats: float = DEFAULT_REPEATS
     max_params: int | None = None
     max_flops: int | None = None
     max_activation_bytes: int | None = None
@@ -165,6 +168,7 @@ class Settings:
         check_budgets(self.budgets)
         check_eta(self.eta)
         check_choice("promotion", self.promotion, PROMOTIONS)
+        check_range("repeats", self.repeats, 0.0, 0.9, integer=False)
         for name in ("max_params", "max_flops", "max_activation_bytes"):
             if getattr(self, name) is not None:
                 check_range(name.replace("_", " "), getattr(self, name), 1, 10**15)
@@ -199,14 +203,24 @@ class Settings:
         given = {name: getattr(self, f"max_{name}") for name in LIMITS}
         return {name: limit for name, limit in given.items() if limit is not None}
 
-    def request(self, candidate: Candidate, directory: str = "", rung: int = -1) -> Request:
-        """The evaluation of a candidate at a rung; its seed is of the study, not of the trial."""
+    def free_limits(self) -> dict[str, float]:
+        """Those of the limits that a candidate is checked against without running it."""
+        return {name: limit for name, limit in self.limits().items() if name != "latency"}
+
+    def request(
+        self, candidate: Candidate, directory: str = "", rung: int = -1, repeat: int = 0
+    ) -> Request:
+        """The evaluation of a candidate at a rung.
+
+        Its seed is of the study and of the number of the ``repeat``, not of the trial.
+        """
+        again = (repeat,) if repeat else ()
         return Request(
             candidate,
             self.recipe,
             self.reading(directory),
             self.budgets[rung],
-            derive(self.seed, "evaluation"),
+            derive(self.seed, "evaluation", *again),
             self.data,
         )
 
@@ -239,6 +253,7 @@ class Settings:
                 "objectives": tuple(data["objectives"]),
                 "start_from": tuple(data.get("start_from", ())),
                 "warm_start": data.get("warm_start", False),
+                "repeats": data.get("repeats", 0.0),
                 "recipe": Recipe(**data["recipe"]),
                 "pixel_range": tuple(data["pixel_range"]) if data.get("pixel_range") else None,
                 "edition": data.get("edition", 1),

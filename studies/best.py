@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from studies.interval import Estimate
+from studies.interval import Estimate, Estimates
 from studies.results import Result, Results
 
 SIZES: Mapping[str, tuple[int, ...]] = {
@@ -37,7 +37,7 @@ class Best:
 
 def best_up_to(
     results: Results,
-    estimates: Mapping[int, Estimate],
+    estimates: Estimates,
     cost: str = "params",
     sizes: Sequence[int] = (),
 ) -> list[Best]:
@@ -59,7 +59,7 @@ def best_up_to(
     axis = results.axes[place]
 
     def worth(trial: Result) -> tuple[float, float]:
-        known = estimates.get(trial.number)
+        known = estimates.of(trial)
         return known.mean if known else trial.values[place], -costs[trial.number]
 
     found = []
@@ -67,7 +67,7 @@ def best_up_to(
         within = [t for t in results.completed if costs.get(t.number, size + 1) <= size]
         best = max(within, key=worth, default=None)
         useful = best is not None and best.values[place] > axis.reference
-        estimate = estimates.get(best.number) if best else None
+        estimate = estimates.of(best) if best else None
         found.append(Best(cost, size, best, estimate, useful))
     return found
 

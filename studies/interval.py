@@ -10,8 +10,9 @@ larger its noise is against the spread among networks. Normal distributions thro
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -35,46 +36,87 @@ DRAWS = 400
 
 @dataclass(frozen=True)
 class Estimate:
-    """What is known of a trial's accuracy (0..1): the mean, and 95 % from ``low`` to ``high``.
-
-    ``front`` is the probability (0..1) that no other trial is as accurate at no more cost; None
-    where it isn't asked for.
-    """
+    """What is known of a trial's accuracy (0..1): the mean, and 95 % from ``low`` to ``high``."""
 
     mean: float
     low: float
     high: float
-    front: float | None = None
 
 
-def estimates(results: Results, members: Sequence[Result] = ()) -> dict[int, Estimate]:
-    """Estimates by trial of a study's completed trials, none where nobody knows its noise.
+class Estimates:
+    """What is known of the accuracies of a study's candidates.
 
-    ``members`` get a probability of being on the front.
+    ``known``: whether anything is, which takes the noise. What was trained with several seeds has
+    their mean, and less noise.
     """
-    place = results.place("accuracy")
-    if place is None or not results.axes[place].least_error or not results.completed:
-        return {}
-    trials = results.completed
-    least = results.axes[place].least_error
-    errors = np.maximum(1 - np.array([trial.values[place] for trial in trials]), least)
-    means, variances = _posterior(np.log(errors), noise(errors, 0.5 / least), _costs(results))
-    found = {}
-    chances = _on_front(results, means, variances, members) if members else {}
-    for number, (trial, mean, variance) in enumerate(zip(trials, means, variances, strict=True)):
-        away = Z * math.sqrt(variance)
+
+    def __init__(self, results: Results) -> None:
+        self._axes, self._place = results.axes, results.place("accuracy")
+        self._trials = results.distinct()
+        self._row = {trial.key: row for row, trial in enumerate(self._trials)}
+        least = 0.0 if self._place is None else self._axes[self._place].least_error
+        self.known = bool(least) and bool(self._trials)
+        if self.known:
+            accuracies = np.array([trial.values[self._place or 0] for trial in self._trials])
+            seeds = np.array([trial.seeds for trial in self._trials])
+            errors = np.maximum(1 - accuracies, least)
+            spread = noise(errors, 0.5 / least, seeds)
+            self._means, self._variances = _posterior(np.log(errors), spread, _costs(self._trials))
+
+    def of(self, trial: Result) -> Estimate | None:
+        """What is known of a trial's accuracy; None where nobody knows its noise."""
+        if not self.known:
+            return None
+        row = self._row[trial.key]
+        mean, away = self._means[row], Z * math.sqrt(self._variances[row])
         low, middle, high = (1 - math.exp(mean + sign * away) for sign in (1, 0, -1))
-        chance = chances.get(number)
-        found[trial.number] = Estimate(middle, max(0.0, low), min(1.0, high), chance)
-    return found
+        return Estimate(middle, max(0.0, low), min(1.0, high))
+
+    def on_front(self, trial: Result) -> float | None:
+        """The probability (0..1) that no other candidate is as accurate at no more cost.
+
+        None where nobody knows the noise.
+        """
+        if not self.known:
+            return None
+        row = self._row[trial.key]
+        others = (self._losses <= self._losses[row]).all(axis=1)
+        others[row] = False
+        if not others.any():
+            return 1.0
+        return float((self._drawn[:, row] < self._drawn[:, others].min(axis=1)).mean())
+
+    def is_best(self, within: Sequence[Result]) -> Floats:
+        """The probability [N] of each of these candidates to be the most accurate of them."""
+        rows = [self._row[trial.key] for trial in within]
+        winners = self._drawn[:, rows].argmin(axis=1)
+        share: Floats = np.bincount(winners, minlength=len(rows)) / DRAWS
+        return share
+
+    @cached_property
+    def _drawn(self) -> Floats:
+        """Logarithms of errors as they may be, [DRAWS, N]."""
+        rng = np.random.default_rng(0)
+        noise = rng.standard_normal((DRAWS, len(self._means)))
+        found: Floats = self._means + np.sqrt(self._variances) * noise
+        return found
+
+    @cached_property
+    def _losses(self) -> Floats:
+        """The objectives beside accuracy, all minimised, [N, M - 1]."""
+        others = [column for column in range(len(self._axes)) if column != self._place]
+        signs = np.array([-1.0 if self._axes[column].maximize else 1.0 for column in others])
+        table = np.array([[trial.values[column] for column in others] for trial in self._trials])
+        found: Floats = table.reshape(len(self._trials), len(others)) * signs
+        return found
 
 
-def noise(errors: Floats, images: float) -> Floats:
+def noise(errors: Floats, images: float, seeds: Floats | int = 1) -> Floats:
     """Variance [N] of the natural logarithm of measured errors on so many validation images.
 
-    That of a binomial share, and of the seed.
+    That of a binomial share, which all seeds have in common, and of the mean over ``seeds``.
     """
-    share: Floats = (1 - errors) / (errors * images) + SEED_NOISE**2
+    share: Floats = (1 - errors) / (errors * images) + SEED_NOISE**2 / seeds
     return share
 
 
@@ -93,30 +135,8 @@ def _posterior(values: Floats, variances: Floats, costs: Floats) -> tuple[Floats
     return means, left
 
 
-def _costs(results: Results) -> Floats:
+def _costs(trials: Sequence[Result]) -> Floats:
     """Logarithms of params and FLOPs, [N, 2], centered so that their squares tell them apart."""
-    logs = np.log10([[trial.params, trial.flops] for trial in results.completed]).reshape(-1, 2)
+    logs = np.log10([[trial.params, trial.flops] for trial in trials]).reshape(-1, 2)
     centered: Floats = logs - logs.mean(axis=0)
     return centered
-
-
-def _on_front(
-    results: Results, means: Floats, variances: Floats, members: Sequence[Result]
-) -> Mapping[int, float]:
-    """By the place of a member: how often none that costs no more is as accurate, among draws."""
-    place = results.place("accuracy")
-    others = [column for column in range(len(results.axes)) if column != place]
-    signs = np.array([-1.0 if results.axes[column].maximize else 1.0 for column in others])
-    table = np.array([[trial.values[column] for column in others] for trial in results.completed])
-    costs = table.reshape(len(results.completed), len(others)) * signs
-    rng = np.random.default_rng(0)
-    drawn = means + np.sqrt(variances) * rng.standard_normal((DRAWS, len(means)))
-    keys = np.array([trial.key for trial in results.completed])
-    wanted = {member.number for member in members}
-    found = {}
-    for row, trial in enumerate(results.completed):
-        if trial.number in wanted:
-            rivals = (costs <= costs[row]).all(axis=1) & (keys != trial.key)
-            best = drawn[:, rivals].min(axis=1) if rivals.any() else np.full(DRAWS, np.inf)
-            found[row] = float((drawn[:, row] < best).mean())
-    return found

@@ -21,9 +21,11 @@ class Kept:
     ``key`` and ``architecture`` are the candidate's, the latter in words; ``params``, ``flops`` (2
     x multiply-adds) and ``activation_bytes`` are its exact cost, ``latency`` its measured seconds
     for one image. ``catalog`` names the network that the trial began from. ``rungs`` are validation
-    accuracies (0..1), one a rung; ``seconds`` is what its evaluations took together. ``stopped``
-    says why it was not promoted, ``failure`` why it failed, ``lost_workers`` how the workers ended
-    that died over it. ``others`` are attributes of other programs.
+    accuracies (0..1), one a rung; ``seconds`` is what its evaluations took together. ``repeat``
+    counts the trainings of the candidate with other seeds before this one, which then has no rungs:
+    it is at the last alone. ``stopped`` says why it was not promoted, ``failure`` why it failed,
+    ``lost_workers`` how the workers ended that died over it. ``others`` are attributes of other
+    programs.
     """
 
     architecture: str = ""
@@ -35,6 +37,7 @@ class Kept:
     catalog: str | None = None
     rungs: tuple[float, ...] = ()
     seconds: float | None = None
+    repeat: int = 0
     stopped: str | None = None
     failure: str | None = None
     lost_workers: tuple[str, ...] = ()

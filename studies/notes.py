@@ -46,12 +46,14 @@ def study_note(content: Content, about: dict[str, str]) -> str:
 
 def trial_note(content: Content, trial: Trial, layers: str = "") -> str:
     """A completed trial: architecture in words, cost, rungs, layers as text, its command."""
-    member = trial.number in {result.number for result in content.front}
+    member = trial.key in {result.key for result in content.front}
     place = "on the Pareto front" if member else "no longer on the Pareto front"
     lines = [f"# Trial {trial.number}, {place}", "", code(trial.kept.architecture), ""]
     told = {axis.name for axis in content.axes}
     for axis, value in zip(content.axes, trial.values, strict=False):
         lines.append(f"- {prose(f'{axis.name}: {quantity(axis, value)}')}")
+    if trial.kept.repeat:
+        lines.append(f"- repeat {trial.kept.repeat} of its candidate, with another seed")
     for name in ("params", "flops"):
         if name in trial.kept.costs and name not in told:
             lines.append(f"- {name}: {trial.kept.costs[name]:,}")

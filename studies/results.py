@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from studies.axis import Axis
@@ -25,7 +26,7 @@ class Result:
     """A completed trial: its number, objective values, and what is known of its candidate.
 
     ``text`` is the architecture in words, ``seconds`` what its evaluation took, ``costs`` all that
-    was known of it before training, by name.
+    was known of it before training, by name. Its accuracy is the mean over so many ``seeds``.
     """
 
     number: int
@@ -36,12 +37,15 @@ class Result:
     flops: int
     seconds: float
     costs: Mapping[str, float] = field(default_factory=dict)
+    seeds: int = 1
 
 
 @dataclass(frozen=True)
 class Results:
     """Completed trials in order, on the study's axes, and how many trials are in which state.
 
+    A trial that repeats another one's training is none of ``completed``: its accuracy has entered
+    that one's mean. ``repeats`` counts them.
     ``failures`` counts why trials failed, ``lost`` the workers that died over a trial; ``over``
     counts the trials above each limit of the study, and ``least`` is the smallest value that any of
     them has of what that limits. ``replayed``: accuracies come from a table, nothing was trained.
@@ -56,6 +60,7 @@ class Results:
     over: dict[str, int] = field(default_factory=dict)
     least: dict[str, float] = field(default_factory=dict)
     replayed: bool = False
+    repeats: int = 0
 
     def why_empty(self) -> list[str]:
         """Why no trial has completed, in lines; none where one has, or none has ended."""
@@ -90,12 +95,16 @@ class Results:
         row = losses([result.values], self.axes)[0]
         return bool((row < reference_point(self.axes)).all())
 
-    def front(self) -> list[Result]:
-        """The Pareto front, cheapest first; of equal candidates the first trial alone."""
+    def distinct(self) -> list[Result]:
+        """The first completed trial of each candidate."""
         first: dict[str, Result] = {}
         for result in self.completed:
             first.setdefault(result.key, result)
-        distinct = list(first.values())
+        return list(first.values())
+
+    def front(self) -> list[Result]:
+        """The Pareto front, cheapest first; of equal candidates the first trial alone."""
+        distinct = self.distinct()
         return [distinct[i] for i in front([r.values for r in distinct], self.axes)]
 
     def hypervolume(self) -> float:
@@ -129,7 +138,9 @@ def of_trials(
     name: str, axes: Sequence[Axis], trials: Sequence[Trial], replayed: bool = False
 ) -> Results:
     """Results from trials as they are stored."""
-    completed = [result_of(trial) for trial in trials if trial.state == "complete"]
+    complete = [trial for trial in trials if trial.state == "complete"]
+    repeats = [trial for trial in complete if trial.kept.repeat]
+    completed = [result_of(trial) for trial in complete if not trial.kept.repeat]
     states = Counter(trial.state for trial in trials)
     failures = Counter(trial.kept.failure for trial in trials if trial.kept.failure is not None)
     lost = sum(len(trial.kept.lost_workers) for trial in trials)
@@ -144,14 +155,33 @@ def of_trials(
     return Results(
         name,
         tuple(axes),
-        tuple(completed),
+        tuple(_averaged(completed, repeats, axes)),
         dict(states),
         dict(failures),
         lost,
         dict(over),
         least,
         replayed,
+        len(repeats),
     )
+
+
+def _averaged(
+    completed: Sequence[Result], repeats: Sequence[Trial], axes: Sequence[Axis]
+) -> list[Result]:
+    """The results with the mean accuracy of their candidates' trainings."""
+    place = next((place for place, axis in enumerate(axes) if axis.name == "accuracy"), None)
+    if place is None or not repeats:
+        return list(completed)
+    others: dict[str, dict[int, float]] = {}
+    for trial in repeats:
+        others.setdefault(trial.key, {})[trial.kept.repeat] = trial.values[place]
+    found = []
+    for result in completed:
+        known = [result.values[place], *others.get(result.key, {}).values()]
+        values = (*result.values[:place], fmean(known), *result.values[place + 1 :])
+        found.append(replace(result, values=values, seeds=len(known)))
+    return found
 
 
 def trial_from(trial: "FrozenTrial") -> Trial:

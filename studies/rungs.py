@@ -20,7 +20,11 @@ class Rung(NamedTuple):
 
 
 def count(trials: Sequence[Trial], budgets: Sequence[int]) -> list[Rung]:
-    """By rung: who went on (at the last: completed), was stopped, failed there, is at it."""
+    """By rung: who went on (at the last: completed), was stopped, failed there, is at it.
+
+    Repeats don't count: they are at the last rung alone.
+    """
+    trials = [trial for trial in trials if not trial.kept.repeat]
     out = []
     for place, budget in enumerate(budgets):
         on = stopped = failed = running = 0

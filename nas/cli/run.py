@@ -34,6 +34,7 @@ from nas.settings import (
     DEFAULT_BUDGETS,
     DEFAULT_ETA,
     DEFAULT_OBJECTIVES,
+    DEFAULT_REPEATS,
     Settings,
     check_study_name,
     differences,
@@ -102,6 +103,13 @@ def run(
             help=f"Who goes on to the next rung: {PROMOTION_HELP}. [default: {Settings.promotion}]"
         ),
     ] = None,
+    repeats: Annotated[
+        float | None,
+        typer.Option(
+            help="Share (0..1) of all training that goes to networks once more, with other seeds, "
+            f"where their place on the front isn't decided. [default: {DEFAULT_REPEATS:g}]"
+        ),
+    ] = None,
     warm_start: Annotated[
         bool | None,
         typer.Option(
@@ -111,13 +119,13 @@ def run(
         ),
     ] = None,
     max_params: Annotated[
-        str | None, typer.Option(help="Prune what has more parameters, before training.")
+        str | None, typer.Option(help="Most parameters that a network may have.")
     ] = None,
     max_flops: Annotated[
-        str | None, typer.Option(help="Prune what does more FLOPs, before training.")
+        str | None, typer.Option(help="Most FLOPs that it may do for an image.")
     ] = None,
     max_activation_bytes: Annotated[
-        str | None, typer.Option(help="Prune what holds more bytes of activations at once.")
+        str | None, typer.Option(help="Most bytes of activations that it may hold at once.")
     ] = None,
     max_latency: Annotated[
         str | None,
@@ -223,6 +231,7 @@ def run(
         "pixel_range": parsing.pixel_range(pixel_range),
         "eta": eta,
         "promotion": promotion,
+        "repeats": repeats,
         "warm_start": warm_start,
         "min_accuracy": min_accuracy,
         "start_from": None if start_from is None else parsing.names(start_from),

@@ -134,7 +134,7 @@ def _evaluation(store: "Store", subject: Subject) -> "tuple[int, Evaluation] | N
     assert subject.settings is not None
     settings = subject.settings
     rung = len(subject.trial.rungs or settings.budgets) - 1
-    request = settings.request(subject.candidate, rung=rung)
+    request = settings.request(subject.candidate, rung=rung, repeat=subject.trial.kept.repeat)
     evaluation = store.evaluation(request.identity())
     return None if evaluation is None else (request.budget, evaluation)
 
@@ -150,6 +150,10 @@ def print_trial(store: "Store", study: str, subject: Subject, view: View, depth:
     console.print(f"trial {trial.number}: {trial.state}", highlight=False)
     for axis, value in zip(store.axes(study), trial.values, strict=False):
         console.print(f"  {axis.name}: {axis.shown(value)}", highlight=False)
+    if kept.repeat:
+        console.print(
+            f"  repeat {kept.repeat} of its candidate, with another seed", highlight=False
+        )
     for budget, accuracy in zip(subject.settings.budgets, kept.rungs, strict=False):
         console.print(f"  accuracy at {budget:,} images: {accuracy:.2%}", highlight=False)
     if kept.stopped is not None:

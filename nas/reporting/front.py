@@ -14,7 +14,7 @@ from nas.files import CSV, PAGE, PNG, SVG, check_file, replace_file, write_text
 from nas.reporting.tables import new_table
 from studies.axis import Axis
 from studies.best import UNITS, Best, best_up_to, words_of
-from studies.interval import Estimate, estimates
+from studies.interval import Estimates
 from studies.results import Result, Results
 from studies.text_plot import short
 from studies.wording import REPLAY_WORDS, counted
@@ -52,13 +52,9 @@ def print_results(results: Results, options: str = "", sizes: Sizes = Sizes()) -
     """The best network up to each size, and the front; ``options`` are those of the study."""
     if results.replayed:
         print(REPLAY_WORDS)
-    front = results.front()
-    plain = estimates(results)
-    best = best_up_to(results, plain, *sizes)
-    members = [*front, *(one.result for one in best if one.result)]
-    known = estimates(results, members) if plain else {}
-    if best:
-        print_best(results, best_up_to(results, known, *sizes), options)
+    known = Estimates(results)
+    if best := best_up_to(results, known, *sizes):
+        print_best(results, best, options)
     print_front(results, known)
 
 
@@ -89,9 +85,9 @@ def print_best(results: Results, best: Sequence[Best], options: str = "") -> Non
     print()
 
 
-def print_front(results: Results, known: Mapping[int, Estimate] | None = None) -> None:
+def print_front(results: Results, known: Estimates) -> None:
     """The front as a table, cheapest first; below it how many are of no use."""
-    front, known = results.front(), known or {}
+    front = results.front()
     useful = [result for result in front if results.useful(result)] or front
     of = counted(len(results.completed), "trial")
     members = f"{len(front)} of {of}" if front else "empty"
@@ -99,15 +95,15 @@ def print_front(results: Results, known: Mapping[int, Estimate] | None = None) -
     table.add_column("trial", justify="right")
     for axis in results.axes:
         table.add_column(axis.name, justify="right")
-    if known:
+    if known.known:
         table.add_column("on it", justify="right")
     table.add_column("architecture", overflow="fold", ratio=1)
     for result in useful:
         values = [
             axis.shown(value) for axis, value in zip(results.axes, result.values, strict=True)
         ]
-        if known:
-            values.append(f"{known[result.number].front or 0:.0%}")
+        if (chance := known.on_front(result)) is not None:
+            values.append(f"{chance:.0%}")
         table.add_row(str(result.number), *values, Text(result.text))
     console = Console(highlight=False)
     console.print(table)
@@ -121,7 +117,7 @@ def print_front(results: Results, known: Mapping[int, Estimate] | None = None) -
 def front_json(results: Results, sizes: Sizes = Sizes()) -> dict[str, Any]:  # noqa: B008
     """The best network up to each size, the front, and the study's state, as JSON data."""
     front = results.front()
-    known = estimates(results, front)
+    known = Estimates(results)
     best = best_up_to(results, known, *sizes)
     return {
         "study": results.study,
@@ -138,23 +134,29 @@ def front_json(results: Results, sizes: Sizes = Sizes()) -> dict[str, Any]:  # n
                 "trial": one.result.number if one.result else None,
                 "accuracy": one.accuracy(results),
                 "useful": one.useful,
-                **_estimate_json(one.estimate),
+                **(_known_json(known, one.result) if one.result else {}),
             }
             for one in best
         ],
         "front": [
             _result_json(results.axes, result)
-            | {"useful": results.useful(result), **_estimate_json(known.get(result.number))}
+            | {"useful": results.useful(result), **_known_json(known, result)}
             for result in front
         ],
     }
 
 
-def _estimate_json(known: Estimate | None) -> dict[str, Any]:
-    if known is None:
+def _known_json(known: Estimates, result: Result) -> dict[str, Any]:
+    found = known.of(result)
+    if found is None:
         return {}
-    found = {"estimate": known.mean, "low": known.low, "high": known.high}
-    return found if known.front is None else found | {"probability_of_front": known.front}
+    return {
+        "seeds": result.seeds,
+        "estimate": found.mean,
+        "low": found.low,
+        "high": found.high,
+        "probability_of_front": known.on_front(result),
+    }
 
 
 def _result_json(axes: Sequence[Axis], result: Result) -> dict[str, Any]:

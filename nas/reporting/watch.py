@@ -15,7 +15,7 @@ from nas.reporting.tables import new_table
 from nas.settings import Settings
 from studies.axis import Axis
 from studies.best import best_up_to
-from studies.interval import estimates
+from studies.interval import Estimates
 from studies.lock import BEAT_SECONDS, Holder, find_holder
 from studies.results import Result, Results, of_trials
 from studies.rungs import Rung, count
@@ -134,7 +134,8 @@ def _words(seen: Seen) -> list[str]:
     """Lines about the run: who runs it, its trials, its rungs, failures with their reasons."""
     results, states = seen.results, seen.results.states
     counts = {
-        "completed": states.get("complete", 0),
+        "completed": states.get("complete", 0) - results.repeats,
+        "repeated": results.repeats,
         "stopped": states.get("pruned", 0) - seen.untrained,
         "over a limit": seen.untrained,
         "failed": states.get("fail", 0),
@@ -170,7 +171,7 @@ def _words(seen: Seen) -> list[str]:
 
 def _best(results: Results) -> list[str]:
     """A line with the best accuracy up to each number of parameters."""
-    best = best_up_to(results, estimates(results))
+    best = best_up_to(results, Estimates(results))
     found = [
         f"{short(one.limit)}: {accuracy:.2%}{'' if one.useful else '*'}"
         for one in best

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +23,8 @@ class Completed(NamedTuple):
 class History:
     """What the driver's loop has learned; the samplers and the rules of promotion read it.
 
-    ``accuracies`` (0..1) are of candidates at each of ``rungs`` rungs. ``known`` has, by the
+    ``accuracies`` (0..1) are of candidates at each of ``rungs`` rungs; at the last, the mean of
+    what ``repeats`` has by the number of the repeat, 0 the first training. ``known`` has, by the
     candidate's key, the losses of the objectives that are known before training, in the order of
     the study's axes, and ``params`` those of a trial that proposed it; none where it is from the
     catalog. ``pending`` are the keys of trials that run, and ``completed`` trials that have values,
@@ -39,6 +41,7 @@ class History:
     params: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     pending: dict[int, str] = field(default_factory=dict)
     completed: dict[int, Completed] = field(default_factory=dict)
+    repeats: dict[str, dict[int, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.accuracies = self.accuracies or [{} for _ in range(self.rungs)]
@@ -62,6 +65,15 @@ class History:
         """Record a candidate's accuracy at a rung, counted from 0."""
         self.known[key] = tuple(known)
         self.accuracies[rung][key] = accuracy
+        if rung == self.rungs - 1:
+            self.repeat(key, 0, accuracy)
+
+    def repeat(self, key: str, number: int, accuracy: float) -> None:
+        """Record what a candidate's training with another seed gave at the last rung."""
+        found = self.repeats.setdefault(key, {})
+        found[number] = accuracy
+        if 0 in found:
+            self.accuracies[-1][key] = fmean(found.values())
 
     def learned(self, rung: int) -> dict[str, float]:
         """Accuracies at a rung from all studies; where both have one, the study's own."""

@@ -47,10 +47,8 @@ class Even(OneByOne):
 
 def spread_of(settings: Settings) -> Spread:
     """What draws candidates of a study's space, for its images, within its limits."""
-    limits = {name: most for name, most in settings.limits().items() if name != "latency"}
-    return _spread(
-        _Hashed(settings.space), settings.image, settings.classes, tuple(sorted(limits.items()))
-    )
+    limits = tuple(sorted(settings.free_limits().items()))
+    return _spread(_Hashed(settings.space), settings.image, settings.classes, limits)
 
 
 class _Hashed:

@@ -1,8 +1,4 @@
-"""SAMPLERS: who proposes the next candidate. Every one draws from (study seed, trial number) alone.
-
-A seeded Optuna sampler that is made anew on resume repeats its first suggestions; here each trial
-has an inner sampler of its own, so that a study continued is the study that was never stopped.
-"""
+"""SAMPLERS: who proposes the next candidate, each from (study seed, trial number) alone."""
 
 import contextlib
 import importlib
@@ -10,11 +6,10 @@ import inspect
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from nas.seeds import derive
 from search_space.checks import check_choice
-from studies.optuna_parts.proposed import WithoutFirst
 from studies.wording import counted
 
 if TYPE_CHECKING:
@@ -208,53 +203,19 @@ def seeded(settings: "Settings", history: "History") -> "BaseSampler":
     """A study's sampler as a pure function of the seed, the trial's number and the study.
 
     ``history`` is what the study knows, which only ms-ehvi learns from. Trials that begin from the
-    catalog are not its own; Optuna's samplers learn nothing from them.
+    catalog are not its own; Optuna's samplers learn nothing from them. None of SAMPLERS proposes
+    what is over a limit that is known before training.
     """
-    from optuna.samplers import BaseGASampler, BaseSampler
-
     sampler, given = sampler_of(settings.sampler), len(settings.start_from)
     if sampler.pure:
         return sampler.make(settings.seed, settings, history)
 
-    def fresh(*parts: int | str) -> BaseSampler:
+    from nas.sampling.seeded import Seeded, Within
+
+    def fresh(*parts: int | str) -> "BaseSampler":
         with _experimental():  # multivariate and group have been that since Optuna 2
             return sampler.make(derive(settings.seed, *parts), settings, history)
 
-    def proposed(study: Any) -> Any:
-        return WithoutFirst(study, given) if given else study
-
-    class Seeded(BaseSampler):
-        """Hands every trial to a sampler of its own, unless one is kept for all."""
-
-        def __init__(self) -> None:
-            self._inner: dict[int, BaseSampler] = {}
-
-        def _of(self, trial: Any) -> BaseSampler:
-            place = -1 if sampler.kept else trial.number
-            if place not in self._inner:
-                self._inner[place] = fresh(trial.number)
-            return self._inner[place]
-
-        def before_trial(self, study: Any, trial: Any) -> None:
-            self._of(trial).before_trial(proposed(study), trial)
-
-        def infer_relative_search_space(self, study: Any, trial: Any) -> Any:
-            return self._of(trial).infer_relative_search_space(proposed(study), trial)
-
-        def sample_relative(self, study: Any, trial: Any, search_space: Any) -> Any:
-            study = proposed(study)
-            if isinstance(self._of(trial), BaseGASampler) and not sampler.kept:
-                # The first trial of a generation picks its parents and stores them. Stored ones
-                # come in another order and cost no draws: so let a spare sampler do the picking.
-                fresh(trial.number).sample_relative(study, trial, search_space)
-            return self._of(trial).sample_relative(study, trial, search_space)
-
-        def sample_independent(self, study: Any, trial: Any, name: str, dist: Any) -> Any:
-            inner = self._of(trial) if sampler.kept else fresh(trial.number, name)
-            return inner.sample_independent(proposed(study), trial, name, dist)
-
-        def after_trial(self, study: Any, trial: Any, state: Any, values: Any) -> None:
-            self._of(trial).after_trial(proposed(study), trial, state, values)
-            self._inner.pop(trial.number, None)
-
-    return Seeded()
+    if settings.edition > 1 and settings.free_limits() and not sampler.kept:
+        return Within(fresh, given, settings)
+    return Seeded(fresh, given, sampler.kept)

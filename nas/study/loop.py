@@ -15,6 +15,7 @@ from optuna.trial import Trial, TrialState
 from nas.objectives import OBJECTIVES, known_losses, known_of
 from nas.rungs.history import Completed
 from nas.rungs.names import PROMOTIONS
+from nas.rungs.repeats import Training, next_repeat
 from nas.settings import Request
 from nas.study.opened import OpenStudy
 from nas.study.tracker import Progress, Tracker
@@ -88,7 +89,10 @@ class _Loop:
         self.history, self.study = opened.history, opened.study
         self.until, self.workers, self.directory, self.report = until, workers, directory, report
         self.unfinished = [trial for trial in opened.trials if trial.state == "running"]
-        self.begun = len(opened.trials)
+        self.begun = sum(trial.state != "waiting" for trial in opened.trials)
+        self.training = Training()
+        for trial in opened.trials:
+            self.training.remember(trial, self.settings.budgets)
         done = of_trials(self.study.study_name, opened.axes, opened.trials)
         self.tracker = Tracker(done, until.trials)
         self.awaited: dict[Request, list[_Begun]] = {}
@@ -129,12 +133,32 @@ class _Loop:
             before = self.unfinished.pop(0)
             return self.opened.unfinished(before.number), before.kept
         self.begun += 1
-        return self.study.ask(), Kept()
+        if self.training.repeated < self.settings.repeats * self.training.whole:
+            self._repeat()
+        trial = self.study.ask()
+        return trial, Kept.from_attributes(trial.user_attrs)
+
+    def _repeat(self) -> None:
+        """Have the next trial be one more training of a candidate, where its place is undecided."""
+        if self.study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+            return  # one that is asked for already, by an earlier run that was killed just then
+        again = next_repeat(self.opened.results(), self.training.of)
+        if again is None:
+            return
+        names = {start.key: name for name, start in self._starts().items()}
+        about = {"repeat": self.training.of.get(again.key, 1), "key": again.key}
+        if again.key in names:
+            about["catalog"] = names[again.key]
+        self.study.enqueue_trial(dict(self.history.params[again.key]), user_attrs=about)
+
+    def _starts(self) -> dict[str, Candidate]:
+        """The candidates that the study begins with, by their names in the catalog."""
+        return {name: catalog.candidate(name) for name in self.settings.start_from}
 
     def _begin(self, trial: Trial, kept: Kept) -> None:
         """Ask for params, count the cost; then end the trial, or await its evaluation."""
         settings = self.settings
-        candidate, params, name = self._candidate(trial)
+        candidate, params, name = self._candidate(trial, kept)
         total = cost(
             candidate.architecture, settings.resolution, settings.channels, settings.classes
         )
@@ -144,12 +168,15 @@ class _Loop:
         given = {} if name is None else {"catalog": name}
         kept = keep(trial, kept, **given, architecture=text, key=candidate.key, **known)
         begun = _Begun(trial, kept, candidate, params)
+        self.training.begin(kept)
+        if kept.repeat:
+            begun.rung = len(settings.budgets) - 1
+            self.training.add(kept, settings.budgets[-1])
         timed = "latency" in settings.objectives
         if not timed:
             self._know(begun, known)
         limits = settings.limits()
-        free = {name: limit for name, limit in limits.items() if name in known}
-        if self._over(begun, over(known, free)):
+        if self._over(begun, over(known, settings.free_limits())):
             return
         if timed or "latency" in limits:
             known["latency"] = self._latency(begun)
@@ -170,7 +197,9 @@ class _Loop:
 
     def _enter(self, begun: _Begun) -> None:
         """Have the candidate evaluated at its rung, unless that is stored or already awaited."""
-        request = self.settings.request(begun.candidate, self.directory, begun.rung)
+        request = self.settings.request(
+            begun.candidate, self.directory, begun.rung, begun.kept.repeat
+        )
         if request in self.awaited:
             self.awaited[request].append(begun)
         elif stored := self.store.evaluation(request.identity()):
@@ -186,6 +215,11 @@ class _Loop:
             return
         settings, key = self.settings, begun.candidate.key
         begun.seconds += evaluation.seconds
+        if begun.kept.repeat:
+            self.history.repeat(key, begun.kept.repeat, evaluation.accuracy)
+            self._complete(begun, evaluation)
+            return
+        self.training.add(begun.kept, settings.budgets[begun.rung])
         self.history.add(key, begun.losses, begun.rung, evaluation.accuracy)
         reached = (*begun.kept.rungs[: begun.rung], evaluation.accuracy)
         begun.kept = keep(begun.trial, begun.kept, rungs=reached)
@@ -203,14 +237,19 @@ class _Loop:
             keep(begun.trial, begun.kept, seconds=begun.seconds, stopped=reason)
             self._tell(begun, TrialState.PRUNED)
 
-    def _candidate(self, trial: Trial) -> tuple[Candidate, Mapping[str, Any], str | None]:
+    def _candidate(
+        self, trial: Trial, kept: Kept
+    ) -> tuple[Candidate, Mapping[str, Any], str | None]:
         """A trial's candidate with its params, and its name if it is one of the catalog.
 
-        The first trials are the catalog's, the others the sampler's.
+        The first trials are the catalog's, the others the sampler's, or repeat one of either.
         """
         settings = self.settings
-        if trial.number < len(settings.start_from):
-            name = settings.start_from[trial.number]
+        starts = settings.start_from
+        name = starts[trial.number] if trial.number < len(starts) else None
+        if kept.repeat:
+            name = kept.catalog
+        if name is not None:
             return catalog.candidate(name), {}, name
         params: dict[str, Any] = {}
 
@@ -272,7 +311,10 @@ class _Loop:
         costs = begun.kept.costs
         values = [OBJECTIVES[name].value(costs, evaluation) for name in self.settings.objectives]
         self._tell(begun, TrialState.COMPLETE, values)
-        self.history.completed[begun.trial.number] = Completed(begun.candidate.key, begun.params)
+        if not begun.kept.repeat:
+            self.history.completed[begun.trial.number] = Completed(
+                begun.candidate.key, begun.params
+            )
 
     def _fail(self, begun: _Begun, reason: str) -> None:
         keep(begun.trial, begun.kept, failure=reason[:500])

@@ -32,6 +32,12 @@ def remember(history: History, settings: Settings, trial: Trial, params: Mapping
         return  # over a limit before that was measured
     losses = known_losses(settings.objectives, kept.costs)
     history.know(kept.key, losses, params)
+    if kept.repeat:
+        if trial.values:
+            history.repeat(
+                kept.key, kept.repeat, trial.values[settings.objectives.index("accuracy")]
+            )
+        return
     for rung, accuracy in enumerate(kept.rungs):
         history.add(kept.key, losses, rung, accuracy)
     if trial.values:

@@ -24,7 +24,7 @@ from search_space.catalog import entry
 from search_space.limits import check_limits
 from search_space.shapes import AtResolution, check_runs
 from studies.best import best_up_to
-from studies.interval import estimates
+from studies.interval import Estimates
 from studies.results import Results, load_results
 from studies.store import Store, open_store
 
@@ -79,7 +79,7 @@ class StudyResult:
         95 %, where the noise is known; ``useful`` says whether it beats the study's reference.
         """
         found = []
-        for one in best_up_to(self.results, estimates(self.results), cost, sizes):
+        for one in best_up_to(self.results, Estimates(self.results), cost, sizes):
             known = one.estimate
             found.append(
                 {"up_to": one.limit, "trial": one.result.number if one.result else None}
@@ -115,8 +115,8 @@ class StudyResult:
         keys = {result.number: result.key for result in self.results.completed}
         if trial not in keys:
             raise ValueError(
-                f"trial is {trial}, but study {self.name!r} has no completed trial of that number; "
-                "give one of its front"
+                f"trial is {trial}, but study {self.name!r} has no completed trial of that number, "
+                "or it repeats another one; give one of its front"
             )
         with contextlib.closing(open_store(self.storage)) as store:
             return Candidate.from_json(store.candidate(keys[trial]))
@@ -265,8 +265,8 @@ def _possible(
                     f"{stored.name!r} was begun ({before} then, {own.digest} now); bring the "
                     "original files back, or give another --study"
                 )
-    limits = {limit: value for limit, value in settings.limits().items() if limit != "latency"}
-    check_limits(settings.space, settings.resolution, settings.channels, settings.classes, limits)
+    of = (settings.resolution, settings.channels, settings.classes)
+    check_limits(settings.space, *of, settings.free_limits())
     for start in settings.start_from:
         check_runs(_start(start, settings), start, settings.image)
     return settings, place

@@ -2,7 +2,8 @@
 
 import time
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -65,14 +66,15 @@ class Progress:
 class Tracker:
     """Counts the trials of a run as they end, from what the study had before.
 
-    The front is kept, so that a trial costs no more the more there were before it.
+    The front is kept, so that a trial costs no more the more there were before it, unless it is a
+    repeat: then another one's accuracy changes, and the front is made anew.
     """
 
     def __init__(self, before: Results, total: int) -> None:
         self._axes, self._total = before.axes, total
         self._states = Counter(before.states)
         self._failures = Counter(before.failures)
-        self._keys: set[str] = set()
+        self._results: dict[str, Result] = {}
         self._front = losses([], self._axes)
         self._volume: float | None = 0.0
         self._best: float | None = None
@@ -96,22 +98,41 @@ class Tracker:
         self._ended += 1
         self._states[trial.state] += 1
         if trial.state == "complete":
-            self._add(result_of(trial))
+            (self._repeated if trial.kept.repeat else self._add)(result_of(trial))
         elif trial.kept.failure is not None:
             self._failures[trial.kept.failure] += 1
 
     def _add(self, result: Result) -> None:
         """Take a candidate that is new into the front, if it belongs there."""
-        if result.key in self._keys:
+        if result.key in self._results:
             return
-        self._keys.add(result.key)
-        for axis, value in zip(self._axes, result.values, strict=True):
-            if axis.name == "accuracy":
-                self._best = value if self._best is None else max(self._best, value)
+        self._results[result.key] = result
+        self._best = self._best_of([result], self._best)
         grown = np.vstack([self._front, losses([result.values], self._axes)])
         mask = front_mask(grown)
         if mask[-1]:
             self._front, self._volume = grown[mask], None
+
+    def _repeated(self, again: Result) -> None:
+        """Take in what another seed gave a candidate."""
+        before = self._results.get(again.key)
+        if before is None:
+            return
+        seeds = before.seeds + 1
+        values = [  # the costs are the same in both
+            old + (new - old) / seeds for old, new in zip(before.values, again.values, strict=True)
+        ]
+        self._results[again.key] = replace(before, values=tuple(values), seeds=seeds)
+        known = self._results.values()
+        self._best = self._best_of(known)
+        table = losses([result.values for result in known], self._axes)
+        self._front, self._volume = table[front_mask(table)], None
+
+    def _best_of(self, results: Iterable[Result], before: float | None = None) -> float | None:
+        """The best accuracy (0..1) of these, or that from ``before``."""
+        places = [place for place, axis in enumerate(self._axes) if axis.name == "accuracy"]
+        found = [result.values[place] for result in results for place in places]
+        return max(found if before is None else [before, *found], default=before)
 
     def progress(self) -> Progress:
         """How far the run is at this moment."""

@@ -32,13 +32,13 @@ def _row(content: Content, best: Best) -> tuple[str, ...]:
         return (f"{best.limit:,}", "none", *[""] * (1 + len(HEADER)))
     known = best.estimate
     interval = f"{known.low:.2%} to {known.high:.2%}" if known else "unknown"
-    chance = f"{known.front:.0%}" if known and known.front is not None else ""
+    chance = content.estimates.on_front(trial)
     return (
         f"{best.limit:,}",
         str(trial.number),
         f"{accuracy:.2%}" + ("" if best.useful else " *"),
         interval,
-        chance,
+        "" if chance is None else f"{chance:.0%}",
         f"{trial.params:,}",
         f"{trial.flops:,}",
         f"nas train {trial.number} {content.options()}",

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from studies.axis import Axis
 from studies.best import Best, best_up_to
-from studies.interval import Estimate, estimates
+from studies.interval import Estimates
 from studies.results import Result, Results, of_trials
 from studies.trials import Evaluated, Trial
 
@@ -86,17 +86,9 @@ class Content:
         return self.results.front()
 
     @cached_property
-    def estimates(self) -> dict[int, Estimate]:
-        """What is known of the accuracy of its trials, by number, and whether they are members."""
-        members = [*self.front, *(one.result for one in self._best if one.result)]
-        return estimates(self.results, members)
-
-    @cached_property
-    def _best(self) -> list[Best]:
-        plain = estimates(self.results)
-        return [
-            one for cost in ("params", "flops") for one in best_up_to(self.results, plain, cost)
-        ]
+    def estimates(self) -> Estimates:
+        """What is known of the accuracy of its trials, and whether they are on the front."""
+        return Estimates(self.results)
 
     def best(self, cost: str) -> list[Best]:
         """The best network up to each size of a cost."""

@@ -19,9 +19,8 @@ def section(content: Content) -> Section:
             Cell(axis.shown(value), value)
             for axis, value in zip(content.axes, result.values, strict=True)
         ]
-        if content.estimates:
-            known = content.estimates[result.number]
-            chance = known.front or 0.0
+        if known := content.estimates.of(result):
+            chance = content.estimates.on_front(result) or 0.0
             cells += [
                 Cell(f"{known.low:.2%} to {known.high:.2%}", known.mean),
                 Cell(f"{chance:.0%}", chance),
@@ -30,7 +29,7 @@ def section(content: Content) -> Section:
         cells += [Cell(f"{cost[name]:,}", cost[name]) for name in costs]
         cells += [Cell(f"{result.seconds:,.1f}", result.seconds), Cell(result.text, result.text)]
         rows.append(tuple(cells))
-    about = ("accuracy, 95 %", "on the front") if content.estimates else ()
+    about = ("accuracy, 95 %", "on the front") if content.estimates.known else ()
     header = ("trial", *named, *about, *costs, "seconds", "architecture")
     members = counted(len(rows), "member")
     caption = f"The front's {members}; seconds are of training and measuring, all rungs"

@@ -18,7 +18,8 @@ def searched(content: Content) -> str:
     states = content.results.states
     untrained = sum(bool(trial.over) for trial in content.trials if trial.state == "pruned")
     counts = {
-        "completed": states.get("complete", 0),
+        "completed": states.get("complete", 0) - content.results.repeats,
+        "repeated with another seed": content.results.repeats,
         "stopped early": states.get("pruned", 0) - untrained,
         "over a limit and not trained": untrained,
         "failed": states.get("fail", 0),

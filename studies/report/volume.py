@@ -31,10 +31,10 @@ def section(content: Content) -> Section:
     begun = numbers + 1
     words = _words(trace, begun, seconds)
     reference = ", ".join(f"{axis.name} {axis.reference:,.15g}" for axis in content.axes)
+    whole = "of the error" if any(a.least_error for a in content.axes) else "a whole of accuracy"
     note = (
-        f"The reference point is {reference}; a decade of a cost and a whole of accuracy count "
-        "one each. Seconds are those of all evaluations so far, of stopped trials too, as on one "
-        "worker."
+        f"The reference point is {reference}; a decade of a cost and {whole} count one each. "
+        "Seconds are those of all evaluations so far, of stopped trials too, as on one worker."
     )
     figure = volume_figure(begun.tolist(), seconds.tolist(), trace.tolist())
     return Section("volume", TITLE, [Drawn("volume-figure", figure, words), Words(note)])

@@ -10,13 +10,19 @@ from hypothesis import strategies as st
 
 from studies.axis import Axis
 from studies.best import SIZES, best_up_to, words_of
-from studies.interval import SEED_NOISE, estimates, noise
+from studies.interval import SEED_NOISE, Estimate, Estimates, noise
 from studies.results import Result, Results
 
 IMAGES = 2_000
 ACCURACY = Axis("accuracy", "fraction", True, False, 0.8, least_error=0.5 / IMAGES)
 PARAMS = Axis("params", "parameters", False, True, 1e6)
 AXES = (ACCURACY, PARAMS)
+
+
+def known_of(known: Estimates, trial: Result) -> Estimate:
+    found = known.of(trial)
+    assert found is not None
+    return found
 
 
 def study(rng: np.random.Generator, count: int, spread: float = 0.1) -> tuple[Results, list[float]]:
@@ -41,10 +47,10 @@ def test_intervals_of_the_fronts_members_cover_what_they_are_worth(spread: float
     inside, plain, total = 0, 0, 0
     for seed in range(40):
         results, truth = study(np.random.default_rng(seed), 120, spread)
-        known = estimates(results)
+        known = Estimates(results)
         for member in results.front():
             total += 1
-            one, worth = known[member.number], truth[member.number]
+            one, worth = known_of(known, member), truth[member.number]
             inside += one.low <= worth <= one.high
             away = 1.96 * math.sqrt(noise(np.array([1 - member.values[0]]), IMAGES)[0])
             plain += abs(math.log((1 - worth) / (1 - member.values[0]))) <= away
@@ -59,7 +65,8 @@ def test_the_best_of_many_is_pulled_to_the_mean() -> None:
         results, truth = study(np.random.default_rng(seed), 120, 0.03)
         best = max(results.completed, key=lambda trial: trial.values[0])
         overstated.append(best.values[0] - truth[best.number])
-        estimated.append(estimates(results)[best.number].mean - truth[best.number])
+        known = known_of(Estimates(results), best)
+        estimated.append(known.mean - truth[best.number])
     assert np.mean(overstated) > 0.004
     assert abs(np.mean(estimated)) < 0.4 * np.mean(overstated)
 
@@ -67,21 +74,22 @@ def test_the_best_of_many_is_pulled_to_the_mean() -> None:
 @given(st.integers(0, 1000), st.integers(0, 40))
 def test_an_estimate_is_between_its_ends(seed: int, count: int) -> None:
     results, _ = study(np.random.default_rng(seed), count)
-    found = estimates(results, results.front())
-    assert found.keys() == {trial.number for trial in results.completed}
-    for one in found.values():
+    found = Estimates(results)
+    assert found.known == (count > 0)
+    for trial in results.completed:
+        one = known_of(found, trial)
         assert 0 <= one.low <= one.mean <= one.high <= 1
     for member in results.front():
-        chance = found[member.number].front
+        chance = found.on_front(member)
         assert chance is not None
         assert 0 <= chance <= 1
 
 
 def test_few_trials_are_only_what_was_measured() -> None:
     results, _ = study(np.random.default_rng(0), 5)
-    known = estimates(results)
+    known = Estimates(results)
     for trial in results.completed:
-        assert known[trial.number].mean == pytest.approx(trial.values[0])
+        assert known_of(known, trial).mean == pytest.approx(trial.values[0])
 
 
 def test_membership_is_sure_of_a_clear_front_and_unsure_of_equals() -> None:
@@ -89,28 +97,31 @@ def test_membership_is_sure_of_a_clear_front_and_unsure_of_equals() -> None:
         return Result(number, (accuracy, params), f"k{number}", "", params, params, 1.0)
 
     clear = Results("s", AXES, (result(0, 0.7, 1000), result(1, 0.9, 9000)), {})
-    found = estimates(clear, clear.front())
-    assert found[0].front == found[1].front == 1.0
+    found = Estimates(clear)
+    assert [found.on_front(trial) for trial in clear.completed] == [1.0, 1.0]
     equal = Results("s", AXES, (result(0, 0.9, 1000), result(1, 0.901, 1100)), {})
-    found = estimates(equal, equal.front())
-    assert found[0].front == 1.0  # nothing costs less
-    assert found[1].front == pytest.approx(0.5, abs=0.15)
+    found = Estimates(equal)
+    first, second = (found.on_front(trial) for trial in equal.completed)
+    assert first == 1.0  # nothing costs less
+    assert second == pytest.approx(0.5, abs=0.15)
 
 
 def test_without_a_known_noise_nothing_is_said() -> None:
     results, _ = study(np.random.default_rng(0), 30)
     axes = (replace(ACCURACY, least_error=0.0), PARAMS)
     before = replace(results, axes=axes)
-    assert estimates(before) == {}
+    assert not Estimates(before).known
+    assert Estimates(before).of(before.completed[0]) is None
+    assert Estimates(before).on_front(before.completed[0]) is None
     assert "interval" not in words_of(before)
     assert "2,000 validation images" in words_of(results)
-    assert estimates(replace(results, axes=(PARAMS, PARAMS))) == {}
+    assert not Estimates(replace(results, axes=(PARAMS, PARAMS))).known
 
 
 @given(st.integers(0, 1000), st.sampled_from(list(SIZES)))
 def test_the_best_up_to_a_size_is_within_it_and_grows(seed: int, cost: str) -> None:
     results, _ = study(np.random.default_rng(seed), 40)
-    known = estimates(results)
+    known = Estimates(results)
     best = best_up_to(results, known, cost)
     limits = [one.limit for one in best]
     assert limits == list(SIZES[cost][: len(limits)])
@@ -120,17 +131,30 @@ def test_the_best_up_to_a_size_is_within_it_and_grows(seed: int, cost: str) -> N
         assert (one.result is None) == (not within)
         if one.result is not None:
             assert one.result in within
-            mean = known[one.result.number].mean
-            assert mean == max(known[t.number].mean for t in within) >= before
+            mean = known_of(known, one.result).mean
+            assert mean == max(known_of(known, t).mean for t in within) >= before
             assert one.useful == (one.result.values[0] > 0.8)
             before = mean
 
 
 def test_sizes_that_are_asked_for() -> None:
     results, _ = study(np.random.default_rng(0), 40)
-    best = best_up_to(results, {}, "params", (10, 50_000))
+    best = best_up_to(results, Estimates(results), "params", (10, 50_000))
     assert [one.limit for one in best] == [10, 50_000]
     assert best[0].result is None
     assert best[0].accuracy(results) is None
-    assert best_up_to(replace(results, axes=(PARAMS,)), {}) == []
-    assert best_up_to(replace(results, completed=()), {}) == []
+    for nothing in (replace(results, axes=(PARAMS,)), replace(results, completed=())):
+        assert best_up_to(nothing, Estimates(nothing)) == []
+
+
+def test_seeds_narrow_an_interval_and_settle_who_is_best() -> None:
+    results, _ = study(np.random.default_rng(0), 60)
+    once = Estimates(results)
+    often = Estimates(
+        replace(results, completed=tuple(replace(t, seeds=9) for t in results.completed))
+    )
+    for trial in results.completed:
+        few, many = known_of(once, trial), known_of(often, trial)
+        assert many.high - many.low < few.high - few.low
+    assert once.is_best(results.completed).sum() == pytest.approx(1)
+    assert often.is_best(results.completed).max() > once.is_best(results.completed).max()

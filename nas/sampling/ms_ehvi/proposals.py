@@ -41,7 +41,7 @@ class Proposals:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._limits = {n: v for n, v in settings.limits().items() if n != "latency"}
+        self._limits = settings.free_limits()
         self._seen: dict[str, tuple[Known, tuple[float, ...], Floats]] = {}
 
     @cached_property

@@ -94,8 +94,18 @@ class MsEhvi(OneByOne):
         return rng.choice(param_distribution.choices)
 
     def propose(self, number: int) -> dict[str, Any]:
-        """Params of the candidate that trial ``number`` should have; none for a random one."""
+        """Params of the candidate that trial ``number`` should have.
+
+        A random one within the limits where nothing new was found; in the first edition none.
+        """
         rng = random.Random(derive(self.seed, number, "options"))
+        found = self._proposed(number, rng)
+        if found or self.settings.edition == 1:
+            return found
+        return self._proposals.drawn(rng).params
+
+    def _proposed(self, number: int, rng: random.Random) -> dict[str, Any]:
+        """Params of a candidate that no trial has had; none where none was found."""
         history = self.history
         trained = "accuracy" in self.settings.objectives
         if trained and (number < self.startup or len(errors_at_the_end(history)) < 2):

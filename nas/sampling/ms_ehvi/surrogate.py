@@ -65,7 +65,8 @@ class Surrogate:
         self._scale = scale
         self._middle, self._spread = float(values.mean()), float(values.std()) or 1.0
         extra = np.array([labels[key].variance for key in keys]) / self._spread**2
-        self._process = process(NOISE + extra)
+        seeds = np.array([labels[key].seeds for key in keys])
+        self._process = process(NOISE / seeds + extra)
         targets = (values - self._middle) / self._spread
         # One thread: workers are on the other cores, and bits may depend on how many there are.
         with _libraries().limit(limits=1):
@@ -93,11 +94,13 @@ class Label(NamedTuple):
     """Natural logarithm of a candidate's error at the last rung, measured or expected there.
 
     ``rung`` is the highest that it has been at; ``variance`` that of the expectation, else 0.
+    ``seeds`` says of how many trainings it is the mean.
     """
 
     error: float
     variance: float
     rung: int
+    seeds: int = 1
 
 
 def errors_at_the_end(history: History) -> dict[str, Label]:
@@ -121,7 +124,12 @@ def errors_at_the_end(history: History) -> dict[str, Label]:
 
 def _measured(history: History, rung: int) -> dict[str, Label]:
     learned = history.learned(rung)
-    return {key: Label(log_error(accuracy), 0.0, rung) for key, accuracy in learned.items()}
+    last = rung == history.rungs - 1
+    seeds = {key: len(found) for key, found in history.repeats.items()} if last else {}
+    return {
+        key: Label(log_error(accuracy), 0.0, rung, seeds.get(key, 1))
+        for key, accuracy in learned.items()
+    }
 
 
 def _telling(history: History, labels: Mapping[str, Label]) -> list[str]:

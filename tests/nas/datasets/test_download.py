@@ -121,8 +121,8 @@ def test_a_command_that_hangs_is_ended_with_its_children(
     monkeypatch.setattr(download, "TIMEOUT", 0.2)
     start = time.monotonic()
     with pytest.raises(DataError, match=r"sleeper took over 0\.2 s"):
-        download.run("sleeper", ["sh", "-c", "sleep 20; true"], tmp_path)
-    assert time.monotonic() - start < 10
+        download.run("sleeper", ["sh", "-c", "sleep 600; true"], tmp_path)
+    assert time.monotonic() - start < 300
 
 
 def test_the_real_apt_configuration_is_read(tmp_path: Path) -> None:

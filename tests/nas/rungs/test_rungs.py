@@ -71,7 +71,7 @@ def trials_of(store: Store, name: str = "s") -> list[optuna.trial.FrozenTrial]:
 def test_trials_end_complete_at_the_last_rung_or_pruned_below_it(
     store: Store, rung_settings: Settings, rule: str
 ) -> None:
-    settings = replace(rung_settings, promotion=rule)
+    settings = replace(rung_settings, promotion=rule, repeats=0.0)
     bring(store, settings, 40)
     trials = trials_of(store)
     for trial in trials:
