@@ -55,7 +55,8 @@ class Estimates:
         self._trials = results.distinct()
         self._row = {trial.key: row for row, trial in enumerate(self._trials)}
         least = 0.0 if self._place is None else self._axes[self._place].least_error
-        self.known = bool(least) and bool(self._trials)
+        costs_known = all(trial.params and trial.flops for trial in self._trials)
+        self.known = bool(least) and bool(self._trials) and costs_known
         if self.known:
             accuracies = np.array([trial.values[self._place or 0] for trial in self._trials])
             seeds = np.array([trial.seeds for trial in self._trials])

@@ -22,10 +22,12 @@ from nas.cli import streams
 COMMANDS = (
     *("run", "studies", "space"),
     *("pareto", "report", "watch", "dashboard"),
-    *("show", "compare", "shapes"),
+    *("show", "compare", "compare-studies", "shapes"),
     *("train", "export", "predict", "evaluate"),
 )
-"""Each is the function of that name in the module of that name, in the order of the help text."""
+"""Each is the function of that name in the module of that name, in the order of the help text; a
+hyphen is an underscore there.
+"""
 
 FEW_COLLECTIONS = 50_000
 """Objects that are made between two looks for garbage, instead of 700: while packages are imported
@@ -70,7 +72,8 @@ def application(typed: str = "") -> typer.Typer:
     )
     app.callback()(_no_options)
     for name in (typed,) if typed in COMMANDS else COMMANDS:
-        app.command()(getattr(importlib.import_module(f"nas.cli.{name}"), name))
+        function = name.replace("-", "_")
+        app.command()(getattr(importlib.import_module(f"nas.cli.{function}"), function))
     return app
 
 

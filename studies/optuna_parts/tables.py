@@ -46,6 +46,31 @@ CONSTRAINT = "constraints:"
 """How Optuna begins the names of what a trial's limits are kept under."""
 
 
+OBJECTIVES = """
+    SELECT study_directions.direction, study_directions.objective
+    FROM study_directions JOIN studies ON study_directions.study_id = studies.study_id
+    WHERE studies.study_name = :name ORDER BY study_directions.objective
+"""
+NAMES = """
+    SELECT study_system_attributes.value_json
+    FROM study_system_attributes
+    JOIN studies ON study_system_attributes.study_id = studies.study_id
+    WHERE studies.study_name = :name AND study_system_attributes.key = 'study:metric_names'
+"""
+TIMES = """
+    SELECT trials.number, trials.datetime_start, trials.datetime_complete
+    FROM trials JOIN studies ON trials.study_id = studies.study_id
+    WHERE studies.study_name = :name
+"""
+PARAMS = """
+    SELECT trials.number, trial_params.param_name, trial_params.param_value
+    FROM trial_params JOIN trials ON trial_params.trial_id = trials.trial_id
+    JOIN studies ON trials.study_id = studies.study_id
+    WHERE studies.study_name = :name
+"""
+STUDY_NAMES = "SELECT study_name FROM studies ORDER BY study_id"
+
+
 @dataclass
 class StoredTrial:
     """A trial as it is stored: its state in lower case, its values, attributes and constraints."""
@@ -110,3 +135,45 @@ def attribute_of(connection: sa.Connection, names: Iterable[str], key: str) -> s
         return set()
     rows = connection.execute(OF_STUDIES, {"names": list(names), "key": key})
     return {json.loads(text) for (text,) in rows}
+
+
+def study_names(connection: sa.Connection) -> list[str]:
+    """The names of all of Optuna's studies, oldest first."""
+    if not are_there(connection):
+        return []
+    return [name for (name,) in connection.execute(sa.text(STUDY_NAMES))]
+
+
+def read_objectives(connection: sa.Connection, name: str) -> list[tuple[str, bool]]:
+    """The name of each objective of a study, or none, and whether it is maximized."""
+    query = {"name": name}
+    directions = [one.direction for one in connection.execute(sa.text(OBJECTIVES), query)]
+    named = connection.execute(sa.text(NAMES), query).scalar()
+    names = json.loads(named) if named else [""] * len(directions)
+    return [
+        (known, str(direction).upper() == "MAXIMIZE")
+        for known, direction in zip(names, directions, strict=True)
+    ]
+
+
+def read_seconds(connection: sa.Connection, name: str) -> dict[int, float]:
+    """How long the trials of a study took that have ended, in seconds, by their numbers."""
+    rows = connection.execute(
+        sa.text(TIMES).columns(
+            sa.column("number", sa.Integer),
+            sa.column("datetime_start", sa.DateTime),
+            sa.column("datetime_complete", sa.DateTime),
+        ),
+        {"name": name},
+    )
+    return {
+        number: (ended - begun).total_seconds() for number, begun, ended in rows if begun and ended
+    }
+
+
+def read_params(connection: sa.Connection, name: str) -> dict[int, dict[str, float]]:
+    """The parameters of the trials of a study by their numbers, as Optuna stores their values."""
+    found: dict[int, dict[str, float]] = {}
+    for number, param, value in connection.execute(sa.text(PARAMS), {"name": name}):
+        found.setdefault(number, {})[param] = value
+    return found
