@@ -26,6 +26,7 @@ RESOLUTIONS = (1, 1024)
 MOST_CHANNELS = 1024
 SMALL: Shape = (1, 28, 28)
 BEST = "best"
+NO_LIMITS: Mapping[str, int] = {}
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,13 @@ def view(
     return View((image[0] if channels is None else channels, side, side), classes)
 
 
-def find_subject(text: str, study: str, storage: str) -> Subject:
+def find_subject(
+    text: str, study: str, storage: str, within: Mapping[str, int] = NO_LIMITS
+) -> Subject:
     """The network that ``text`` means: a name of the catalog, a trial's number, or a file.
 
-    ``best`` is the most accurate trial of the study's front. ValueError that lists the catalog on
+    ``best`` is the study's most accurate network ``within`` limits of its costs, by their names,
+    as far as its accuracy is known (`studies.interval`). ValueError that lists the catalog on
     anything else.
     """
     if text in CATALOG:
@@ -95,7 +99,7 @@ def find_subject(text: str, study: str, storage: str) -> Subject:
     if text.isdecimal():
         return trial_subject(open_store(storage), study, int(text))
     if text == BEST:
-        return _best(open_store(storage), study)
+        return _best(open_store(storage), study, within)
     if text.endswith(".json") or os.path.exists(text):
         return _file_subject(Path(text))
     try:
@@ -104,17 +108,24 @@ def find_subject(text: str, study: str, storage: str) -> Subject:
         raise ValueError(f"{error}; or give a trial's number, {BEST!r} or a JSON file") from None
 
 
-def _best(store: "Store", study: str) -> Subject:
+def _best(store: "Store", study: str, within: Mapping[str, int]) -> Subject:
+    from studies.best import most_accurate
+    from studies.interval import Estimates
     from studies.results import load_results
 
     results = load_results(store, study)
-    names = [axis.name for axis in results.axes]
-    if "accuracy" not in names:
+    if results.place("accuracy") is None:
         raise ValueError(f"study {study!r} has no accuracy to be best in; give a trial's number")
-    place, front = names.index("accuracy"), results.front()
-    if not front:
+    if not results.completed:
         raise ValueError(f"study {study!r} has no completed trial yet; run it first")
-    return trial_subject(store, study, max(front, key=lambda r: r.values[place]).number)
+    found = most_accurate(results, Estimates(results), within)
+    if found is None:
+        limits = " and ".join(f"{most:,} {name}" for name, most in within.items())
+        raise ValueError(
+            f"study {study!r} has no completed trial of at most {limits}; raise the limit, or "
+            "search with it: nas run takes the same options"
+        )
+    return trial_subject(store, study, found.number)
 
 
 def catalog_subject(name: str) -> Subject:

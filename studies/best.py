@@ -1,5 +1,6 @@
 """The best network up to each size: what people take home from a study."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -57,19 +58,35 @@ def best_up_to(
         below = [size for size in SIZES[cost] if size < most]
         sizes = SIZES[cost][: len(below) + 1]
     axis = results.axes[place]
-
-    def worth(trial: Result) -> tuple[float, float]:
-        known = estimates.of(trial)
-        return known.mean if known else trial.values[place], -costs[trial.number]
-
     found = []
     for size in sizes:
-        within = [t for t in results.completed if costs.get(t.number, size + 1) <= size]
-        best = max(within, key=worth, default=None)
+        best = most_accurate(results, estimates, {cost: size})
         useful = best is not None and best.values[place] > axis.reference
         estimate = estimates.of(best) if best else None
         found.append(Best(cost, size, best, estimate, useful))
     return found
+
+
+def most_accurate(
+    results: Results, estimates: Estimates, within: Mapping[str, float]
+) -> Result | None:
+    """The most accurate candidate ``within`` limits of its costs, by their names; None: no such.
+
+    By what is known of its accuracy, and of equals the one of the fewest parameters.
+    """
+    place = results.place("accuracy")
+    assert place is not None, "accuracy is not among the objectives"
+
+    def worth(trial: Result) -> tuple[float, float]:
+        known = estimates.of(trial)
+        return known.mean if known else trial.values[place], -trial.params
+
+    allowed = (
+        trial
+        for trial in results.completed
+        if all(trial.costs.get(name, math.inf) <= most for name, most in within.items())
+    )
+    return max(allowed, key=worth, default=None)
 
 
 def words_of(results: Results) -> str:

@@ -4,10 +4,11 @@ import contextlib
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -46,6 +47,7 @@ from studies.wording import counted
 
 if TYPE_CHECKING:
     from nas.datasets import Found
+    from nas.full_training.task import Wanted
     from nas.study.run import Ended
     from nas.study.stored import StoredStudy
     from nas.workers.place import Address
@@ -184,6 +186,13 @@ def run(
     timeout: Annotated[
         str | None, typer.Option(help="Begin no new trial after this time, such as 30m.")
     ] = None,
+    train: Annotated[
+        str | None,
+        typer.Option(
+            help="Then train the best network up to each size to its end and test it, all within "
+            "this time, such as 75m."
+        ),
+    ] = None,
     replay: Annotated[
         Path | None,
         typer.Option(
@@ -201,6 +210,12 @@ def run(
     check_study_name(study)
     if replay is not None:
         check_apart("--replay", replay, "--dataset", dataset)
+    training = None if train is None else parsing.duration(train, "--train")
+    if training and "accuracy" not in chosen(parsing.names(objectives)):
+        raise ValueError(
+            f"--train is given and --objectives is {objectives}; name accuracy among them, since "
+            "the best networks are to be trained"
+        )
     until = Until(trials, parsing.duration(timeout) if timeout else None, max_failures)
     place = Place(
         workers=workers,
@@ -248,7 +263,14 @@ def run(
         settings = wanted(before, asked, parsing.budgets(budget), rungs)
         settings, place = _on_images(settings, place, stored, chosen_channels=channels)
         ended = bring(store, study, stored, settings, place, until, quiet or as_json)
-        code = _show(ended, store, Path(f"{study}-pareto.html"), trials, as_json)
+        page = Path(f"{study}-pareto.html")
+        if training is None or ended.signal or ended.failing or ended.results.why_empty():
+            code = _show(ended, store, page, trials, as_json)
+        else:
+            from nas.full_training.task import Wanted
+
+            last = Wanted(data_dir=data_dir, precision=precision, seconds=training)
+            code = _show_trained(ended, store, page, trials, last, quiet, as_json)
     if ended.signal or ended.failing:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -298,13 +320,48 @@ def _on_images(
     return settings, place
 
 
-def _show(ended: "Ended", store: "Store", page: Path, trials: int, as_json: bool) -> int:
+def _show_trained(
+    ended: "Ended",
+    store: "Store",
+    page: Path,
+    trials: int,
+    wanted: "Wanted",
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """The front, then its best networks trained to the end, and what they are then; the code."""
+    from nas.interrupt import Stopped
+    from nas.reporting.front import Sizes
+    from nas.reporting.trained import print_up_to, train_up_to, up_to_json
+
+    study, code = ended.results.study, 0
+    if not as_json:
+        code = _show(ended, store, page, trials, as_json)
+    rows = train_up_to(store, study, wanted, Sizes(), Path(f"{study}-front"), quiet or as_json)
+    if isinstance(rows, Stopped):
+        return 128 + rows.number
+    if as_json:
+        code = _show(ended, store, page, trials, as_json, {"trained": up_to_json(rows)})
+    else:
+        print_up_to(rows, study)
+    return code or int(any(row.trained.failure for row in rows))
+
+
+def _show(
+    ended: "Ended",
+    store: "Store",
+    page: Path,
+    trials: int,
+    as_json: bool,
+    more: Mapping[str, Any] = MappingProxyType({}),
+) -> int:
     """The front, the plot's path, what to try next, and what stopped the run; the exit code.
 
     It is 1 where no trial has completed or they kept failing, 128 + its number after a signal.
+    ``more`` joins the JSON data.
     """
     results = ended.results
-    _print_front(results, store, page, as_json)
+    _print_front(results, store, page, as_json, more)
     code = 128 + ended.signal if ended.signal else 1 if ended.failing else 0
     if empty := results.why_empty():
         say_why_empty(empty, results, ended.settings)
@@ -336,13 +393,15 @@ def say_why_empty(lines: Sequence[str], results: "Results", settings: Settings) 
             )
 
 
-def _print_front(results: "Results", store: "Store", page: Path, as_json: bool) -> None:
+def _print_front(
+    results: "Results", store: "Store", page: Path, as_json: bool, more: Mapping[str, Any]
+) -> None:
     """The front, the plot's path, and what to try next."""
     from nas.reporting.front import front_json, print_results
 
     written = _write_page(results, store, page)
     if as_json:
-        print_json(front_json(results) | {"plot": str(page) if written else None})
+        print_json(front_json(results) | {"plot": str(page) if written else None, **more})
         return
     options = f"--study {shlex.quote(results.study)} --storage {shlex.quote(store.shown)}"
     print_results(results, needed(results.study, store.shown))
@@ -351,8 +410,11 @@ def _print_front(results: "Results", store: "Store", page: Path, as_json: bool) 
     front = results.front()
     following = [f"nas studies --storage {shlex.quote(store.shown)}"]
     if front:
-        more = [f"nas show {front[-1].number} {options}", f"nas report {options} --out report.html"]
-        following = more + following
+        shown = [
+            f"nas show {front[-1].number} {options}",
+            f"nas report {options} --out report.html",
+        ]
+        following = shown + following
     for number, command in enumerate(following):
         print(f"{'' if number else 'next:':5} {command}")
 

@@ -1,11 +1,9 @@
 """`nas train`: a network, or every member of a front, trained to the end and tested."""
 
-import json
-import shlex
-import sys
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,15 +18,16 @@ from nas.cli.options import (
     PixelRange,
     Storage,
     Study,
+    UpTo,
+    print_json,
 )
 from nas.defaults import DATASET
 from nas.full_training.job import DEFAULT_EPOCHS
 from nas.full_training.loggers import LOGGERS
-from studies.wording import counted
 
 if TYPE_CHECKING:
+    from nas.full_training.task import Wanted
     from nas.subjects import Subject
-    from studies.trials import Trial
 
 
 def train(
@@ -74,6 +73,24 @@ def train(
         str | None,
         typer.Option(help="As many epochs as fit into this, such as 75m; of a front in all."),
     ] = None,
+    divided: Annotated[
+        str | None,
+        typer.Option(
+            "--time",
+            help="With --front: the best network up to each size alone, within this in all, such "
+            "as 6h; more for those of which it's open which is better.",
+        ),
+    ] = None,
+    up_to: UpTo = None,
+    max_params: Annotated[
+        str | None, typer.Option(help="With best: of networks of no more parameters.")
+    ] = None,
+    max_flops: Annotated[
+        str | None, typer.Option(help="With best: of networks of no more FLOPs.")
+    ] = None,
+    max_activation_bytes: Annotated[
+        str | None, typer.Option(help="With best: of networks of no more bytes of activations.")
+    ] = None,
     precision: Annotated[
         str,
         typer.Option(help=f"{PRECISION_HELP}; auto: as the trial was searched, else the faster."),
@@ -97,11 +114,16 @@ def train(
     The same command again continues a training that was interrupted; options that are left out
     are as they were then.
     """
-    from nas.full_training import record
     from nas.full_training.task import Wanted, task_of
-    from nas.full_training.train import train_all
-    from nas.interrupt import Stopped, stop_on_signals
+    from nas.reporting.trained import train_and_show
 
+    limits = {
+        "params": parsing.limit("--max-params", max_params),
+        "flops": parsing.limit("--max-flops", max_flops),
+        "activation_bytes": parsing.limit("--max-activation-bytes", max_activation_bytes),
+    }
+    within = {name: limit for name, limit in limits.items() if limit is not None}
+    _check_together(network, front, divided, time_limit, up_to, within)
     wanted = Wanted(
         dataset=dataset,
         data_dir=data_dir,
@@ -115,44 +137,79 @@ def train(
         precision=precision,
         flip=flip,
         logger=logger,
-        seconds=parsing.duration(time_limit, "time limit") if time_limit else None,
+        seconds=parsing.duration(divided or time_limit or "", "time limit")
+        if divided or time_limit
+        else None,
     )
-    subjects = _subjects(network, front, study, storage)
     above = out or Path(f"{study}-front") if front else None
+    if above is not None and divided:
+        return _front_within(study, storage, wanted, up_to, above, quiet, as_json)
+    subjects = _subjects(network, study, storage, within)
     tasks = [task_of(one, wanted, _directory(one, study, out, above)) for one in subjects]
-    try:
-        with stop_on_signals() as check:
-            failures = train_all(tasks, wanted, front, quiet or as_json, check)
-    except Stopped as stopped:
-        kept = any(record.read_job(task.directory) for task in tasks)
-        what = "every finished epoch is kept; the same command continues"
-        print(f"stopped: {what if kept else 'nothing was begun'}", file=sys.stderr)
-        return 128 + stopped.number
-    _show(
-        [
-            Trained(
-                task.directory,
-                task.subject.trial,
-                record.read_card(task.directory),
-                failures.get(task.directory),
-            )
-            for task in tasks
-        ],
-        front,
-        as_json,
-    )
-    return 1 if failures else 0
+    return train_and_show(tasks, wanted, front, quiet, as_json)
 
 
-def _subjects(network: str | None, front: bool, study: str, storage: str) -> "list[Subject]":
+def _front_within(
+    study: str,
+    storage: str,
+    wanted: "Wanted",
+    up_to: str | None,
+    above: Path,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Train the best network up to each size within a time, and show the table; the exit code."""
+    from nas.interrupt import Stopped
+    from nas.reporting.front import Sizes
+    from nas.reporting.trained import print_up_to, train_up_to, up_to_json
+    from studies.store import open_store
+
+    sizes = Sizes(*parsing.sizes(up_to)) if up_to else Sizes()
+    with contextlib.closing(open_store(storage)) as store:
+        rows = train_up_to(store, study, wanted, sizes, above, quiet or as_json)
+    if isinstance(rows, Stopped):
+        return 128 + rows.number
+    if as_json:
+        print_json(up_to_json(rows))
+    else:
+        print_up_to(rows, study)
+    return 1 if any(row.trained.failure for row in rows) else 0
+
+
+def _check_together(
+    network: str | None,
+    front: bool,
+    divided: str | None,
+    time_limit: str | None,
+    up_to: str | None,
+    within: Mapping[str, int],
+) -> None:
+    """ValueError where options don't go together."""
+    if front == (network is not None):
+        raise ValueError("network is missing; give a trial, a name, a file, or --front alone")
+    if divided and not front:
+        raise ValueError("--time is for --front; give --time-limit for one network")
+    if divided and time_limit:
+        raise ValueError(
+            "--time and --time-limit are given; give --time for the best network up to each size, "
+            "--time-limit for the whole front"
+        )
+    if up_to and not divided:
+        raise ValueError("--up-to is given without --front --time, which it is for; give them too")
+    if within and network != "best":
+        option = f"--max-{next(iter(within)).replace('_', '-')}"
+        raise ValueError(f"{option} is for the network 'best'; give `nas train best {option} ...`")
+
+
+def _subjects(
+    network: str | None, study: str, storage: str, within: Mapping[str, int]
+) -> "list[Subject]":
     from nas.subjects import find_subject, trial_subject
     from studies.results import load_results
     from studies.store import open_store
 
-    if front == (network is not None):
-        raise ValueError("network is missing; give a trial, a name, a file, or --front alone")
     if network is not None:
-        return [find_subject(network, study, storage)]
+        return [find_subject(network, study, storage, within)]
     store = open_store(storage)
     members = load_results(store, study).front()
     if not members:
@@ -166,91 +223,3 @@ def _directory(subject: "Subject", study: str, out: Path | None, above: Path | N
     if above is not None:
         return above / name
     return out or Path(f"{study}-{name}" if subject.trial else f"{name}-model")
-
-
-class Trained(NamedTuple):
-    """A training that was asked for: its directory, its trial, its card or why it has none."""
-
-    directory: Path
-    trial: "Trial | None"
-    card: dict[str, Any] | None
-    failure: str | None
-
-
-def _show(networks: Sequence[Trained], front: bool, as_json: bool) -> None:
-    """The cards: as JSON; of a front as a table; of one network with its classes."""
-    if as_json:
-        shown = [
-            {"directory": str(one.directory), "failure": one.failure, "card": one.card}
-            for one in networks
-        ]
-        print(json.dumps(shown if front else shown[0], indent=2))
-        return
-    for one in networks:
-        if one.failure:
-            print(f"failed: {one.directory}: {one.failure}", file=sys.stderr)
-    done = [one for one in networks if one.card]
-    if front and done:
-        _print_front(done)
-    elif done:
-        _print_card(done[0])
-
-
-def _print_front(done: Sequence[Trained]) -> None:
-    from rich.console import Console
-    from rich.text import Text
-
-    from nas.reporting.tables import new_table
-
-    table = new_table(f"{counted(len(done), 'network')} of the front, trained to the end")
-    for name in ("trial", "searched", "validation", "test", "params", "flops"):
-        table.add_column(name, justify="right")
-    table.add_column("directory", overflow="fold")
-    for one in done:
-        assert one.trial is not None
-        assert one.card is not None
-        validation, rungs = one.card["validation"], one.trial.rungs
-        table.add_row(
-            str(one.trial.number),
-            f"{rungs[-1]:.2%}" if rungs else "",
-            f"{validation['accuracy']:.2%}" if validation else "",
-            f"{one.card['test']['accuracy']:.2%}",
-            f"{one.card['params']:,}",
-            f"{one.card['flops']:,}",
-            Text(str(one.directory)),
-        )
-    Console().print(table)
-    print("searched: validation accuracy after the search's short run")
-
-
-def _print_card(one: Trained) -> None:
-    from nas.full_training.record import CURVES
-
-    card = one.card
-    assert card is not None
-    test, validation = card["test"], card["validation"]
-    from rich.console import Console
-    from rich.text import Text
-
-    from nas.reporting.tables import new_table
-
-    table = new_table(f"{card['name']} on test images, class by class")
-    table.add_column("class")
-    for name in ("images", "accuracy", "95 % interval"):
-        table.add_column(name, justify="right")
-    for name, images, accuracy, (low, high) in (row.values() for row in test["per_class"]):
-        right = "" if accuracy is None else f"{accuracy:.2%}"
-        table.add_row(Text(name), f"{images:,}", right, f"{low:.2%} to {high:.2%}")
-    Console().print(table)
-    low, high = test["interval"]
-    lines = [f"test accuracy: {test['accuracy']:.2%} (95 % interval {low:.2%} to {high:.2%})"]
-    if validation:
-        lines.append(f"validation accuracy: {validation['accuracy']:.2%}")
-    lines += [
-        f"cost: {card['params']:,} parameters, {card['flops']:,} FLOPs",
-        f"training: {card['seconds']:,.0f} s",
-        f"model: {one.directory}",
-        f"curves: {one.directory / CURVES}",
-        f"next: nas export {shlex.quote(str(one.directory))} --format onnx --out model.onnx",
-    ]
-    print("\n".join(lines))

@@ -63,12 +63,12 @@ def seconds_of_an_epoch(
     return step * (job.steps_of_an_epoch + FORWARD * held_out / job.batch_size)
 
 
-def epochs_within(seconds: float, an_epoch: float, most: int | None) -> int:
-    """How many epochs fit, at most ``most``; ValueError where not even one does."""
-    fitting = int(MARGIN * seconds / an_epoch) if an_epoch else EPOCHS[1]
+def epochs_within(seconds: float, an_epoch: float) -> float:
+    """How many epochs fit, a part of one too; ValueError where not even one does."""
+    fitting = MARGIN * seconds / an_epoch if an_epoch else float(EPOCHS[1])
     if fitting < 1:
         raise ValueError(
             f"time limit is {seconds:g} s, and an epoch takes about {an_epoch:.3g} s here; "
             "give more time, or less to learn from with --train-size"
         )
-    return min(fitting, EPOCHS[1] if most is None else most)
+    return fitting

@@ -54,6 +54,7 @@ class Task:
     """One network to train: what it is, on which images, into which directory.
 
     It is ``begun`` where the directory has its job already, ``finished`` where it has its card.
+    ``weight``: how many epochs it gets, against others that share a time with it.
     """
 
     subject: Subject
@@ -62,6 +63,7 @@ class Task:
     job: Job
     begun: bool
     finished: bool
+    weight: float = 1.0
 
     def dataset(self) -> Dataset:
         """The training and validation images."""

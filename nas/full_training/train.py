@@ -9,7 +9,7 @@ from typing import Any
 
 from nas.datasets import Images
 from nas.full_training import record
-from nas.full_training.job import Job
+from nas.full_training.job import EPOCHS, Job
 from nas.full_training.loggers import LOGGERS, CurveLog
 from nas.full_training.task import Task, Wanted
 from nas.model.classifier import model_classifier
@@ -67,31 +67,33 @@ def _timed(
     quiet: bool,
     check: Callable[[], None],
 ) -> list[Task]:
-    """The tasks; those that are new with as many epochs, all the same, as the time allows.
+    """The tasks; those that are new with as many epochs, by their weights, as the time allows.
 
-    Where some of a front were begun before, the others get as many epochs as these.
+    Where some of several were begun before, the others get as many epochs as these.
     """
     if wanted.seconds is None:
         return list(tasks)
     new, begun = [task for task in tasks if not task.begun], [task for task in tasks if task.begun]
     if begun:
-        epochs = max(task.job.epochs for task in begun)
+        epochs = max(1.0, *(task.job.epochs / task.weight for task in begun))
         if not quiet:
-            print(
-                f"time limit: begun before with {counted(epochs, 'epoch')}, and kept so",
-                file=sys.stderr,
-            )
+            most = counted(max(task.job.epochs for task in begun), "epoch")
+            print(f"time limit: begun before with {most}, and kept so", file=sys.stderr)
     else:
         from nas.full_training.pace import epochs_within, seconds_of_an_epoch
 
         if not quiet:
             print("timing a few steps", file=sys.stderr)
         paces = [
-            seconds_of_an_epoch(task.job, task.metadata(), task.dataset(), check) for task in new
+            task.weight * seconds_of_an_epoch(task.job, task.metadata(), task.dataset(), check)
+            for task in new
         ]
-        epochs = epochs_within(wanted.seconds, sum(paces), wanted.epochs)
+        epochs = epochs_within(wanted.seconds, sum(paces))
+    limit = wanted.epochs or EPOCHS[1]
     return [
-        replace(task, job=replace(task.job, epochs=epochs)) if task in new else task
+        replace(task, job=replace(task.job, epochs=min(limit, int(task.weight * epochs))))
+        if task in new
+        else task
         for task in tasks
     ]
 

@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,12 @@ from safetensors.torch import load_file
 
 from nas.datasets import fashion
 from nas.full_training import fit as fitting
+from nas.full_training import pace
 from nas.full_training.record import claimed
+from nas.full_training.up_to import weights
 from nas.model.model import load_model
+from studies.axis import Axis
+from studies.results import Result, Results
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -168,6 +174,10 @@ def test_a_signal_stops_it_in_order(nas: str, network: str, tmp_path: Path) -> N
         (("inception-28", "--train-size", "60001"), "train size is 60001; it must be"),
         (("inception-28", "--train-size", "50001", "--validate"), "from 2 to 50000"),
         (("inception-28", "--train-size", "few"), "--train-size is 'few'"),
+        (("best", "--time", "1h"), "--time is for --front"),
+        (("--front", "--time", "1h", "--time-limit", "1h"), "--time and --time-limit are given"),
+        (("--front", "--up-to", "1k"), "--up-to is given without --front --time"),
+        (("inception-28", "--max-flops", "1M"), "--max-flops is for the network 'best'"),
         (("inception-28", "--time-limit", "soon"), "time limit is 'soon'; give a time"),
         (("inception-28", "--precision", "fp8"), "precision is 'fp8'; choose one of: auto"),
         (("inception-28", "--seed", "-1"), "seed is -1; it must be"),
@@ -287,3 +297,80 @@ def test_a_place_that_cannot_be_written_is_told(nas_in: Run, network: str) -> No
     code, _, errors = nas_in("train", network, "--epochs", "1", "--out", "locked/model", *SMALL)
     assert code == 2
     assert "can't be written" in errors
+
+
+def test_the_best_network_within_limits(trials: Run) -> None:
+    found = json.loads(trials("pareto", "--json")[1])
+    small = min(member["values"]["params"] for member in found["front"])
+    code, output, errors = trials(
+        "train", "best", "--max-params", str(small), "--epochs", "1", *SMALL[2:]
+    )
+    assert code == 0, errors
+    (directory,) = re.findall(r"model: (\S+)", output)
+    assert json.loads(Path(directory, "card.json").read_text())["params"] == small
+    code, _, errors = trials("train", "best", "--max-params", "1")
+    assert code == 2
+    assert "has no completed trial of at most 1 params" in errors
+
+
+def test_the_best_networks_share_a_time(trials: Run) -> None:
+    command = (
+        "train",
+        "--front",
+        "--time",
+        "10m",
+        "--up-to",
+        "700,1M",
+        "--epochs",
+        "2",
+        *SMALL[2:],
+    )
+    code, output, errors = trials(*command)
+    assert code == 0, errors
+    assert "Best network of inception up to each number of parameters, trained" in output
+    code, output, _ = trials(*command, "--json")
+    rows = json.loads(output)
+    table = json.loads(trials("pareto", "--up-to", "700,1M", "--json")[1])["best_up_to"]
+    expected = [(row["up_to"], row["trial"]) for row in table if row["trial"] is not None]
+    assert [(row["up_to"], row["trial"]) for row in rows] == expected
+    for row in rows:
+        card = json.loads(Path(row["directory"], "card.json").read_text())
+        assert row["test"] == card["test"]["accuracy"]
+        assert row["epochs"] == card["job"]["epochs"] == 2
+        assert row["failure"] is None
+
+
+def test_a_run_can_train_its_best_networks(
+    nas_in: Run, tiny_toml: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "seconds_of_an_epoch", lambda *_: 10.0)
+    options = ("--space", str(tiny_toml), "--budget", "256", "--rungs", "1", "--workers", "0")
+    command = ("run", "--trials", "3", "--resolution", "8", *options, "--train", "40s")
+    code, output, errors = nas_in(*command, "--quiet", "--precision", "float32")
+    assert code == 0, errors
+    assert output.index("Pareto front") < output.index("trained to the end")
+    assert list(Path("inception-front").glob("trial-*/model.safetensors"))
+    code, output, _ = nas_in(*command, "--json", "--precision", "float32")
+    found = json.loads(output)
+    assert {row["trial"] for row in found["trained"]} <= {one["trial"] for one in found["front"]}
+    code, _, errors = nas_in(*command, "--objectives", "params", "--study", "other")
+    assert code == 2
+    assert "name accuracy among them" in errors
+
+
+def test_what_is_open_gets_up_to_twice_the_epochs() -> None:
+    accuracy = Axis("accuracy", "fraction", True, False, 0.5, least_error=0.5 / 10_000)
+    params = Axis("params", "parameters", False, True, 1e6)
+
+    def network(number: int, accuracy: float) -> Result:
+        size = 1000 * 2**number
+        return Result(number, (accuracy, size), f"k{number}", "", size, size, 1.0)
+
+    members = [network(0, 0.7), network(1, 0.8), network(2, 0.9), network(3, 0.9005)]
+    results = Results("s", (accuracy, params), tuple(members), {})
+    found = weights(results, members)
+    assert found["k0"] == pytest.approx(1, abs=0.02)
+    assert found["k1"] == pytest.approx(1, abs=0.02)
+    assert 1.9 < found["k2"] == found["k3"] <= 2
+    unknown = replace(results, axes=(replace(accuracy, least_error=0.0), params))
+    assert set(weights(unknown, members).values()) == {1.0}
