@@ -299,12 +299,24 @@ class Comparison:
 
     def __init__(self, truth: Mapping[str, float], costs: Mapping[str, Cost]) -> None:
         self.truth, self.costs = truth, costs
-        print("| what | images | n | tau | partial tau (95 %) | seconds a network |")
-        print("| --- | --- | --- | --- | --- | --- |")
+        heading = (
+            "what | images | n | tau | partial tau (95 %) | less the recipe's | seconds a network"
+        )
+        print(f"| {heading} |\n| {' | '.join(['---'] * 7)} |")
 
-    def show(self, what: str, budget: int, scores: Mapping[str, float], rows: Rows = {}) -> None:  # noqa: B006
-        """A line of the table; ``rows`` are those of the results that know the seconds."""
-        keys = sorted(scores.keys() & self.truth.keys())
+    def show(
+        self,
+        what: str,
+        budget: int,
+        scores: Mapping[str, float],
+        rows: Rows = {},  # noqa: B006
+        plain: Mapping[str, float] = {},
+    ) -> None:
+        """A line of the table; ``rows`` are those of the results that know the seconds.
+
+        ``plain`` are scores of the recipe as it is: what is better is told of the same networks.
+        """
+        keys = sorted(scores.keys() & self.truth.keys() & (plain or scores).keys())
         if len(keys) < LEAST:
             return
         costs = [(math.log(self.costs[k].params), math.log(self.costs[k].flops)) for k in keys]
@@ -315,24 +327,37 @@ class Comparison:
         def partial(rows: np.ndarray[Any, Any]) -> float:
             return partial_tau(*columns[rows].T)
 
+        def gained(rows: np.ndarray[Any, Any]) -> float:
+            own = np.array([plain[k] for k in keys])
+            return partial(rows) - partial_tau(own[rows], *columns[rows, 1:].T)
+
         low, high = interval(partial, len(keys))
+        against = ""
+        if plain and plain is not scores:
+            least, most = interval(gained, len(keys))
+            against = f"{gained(np.arange(len(keys))):+.2f} ({least:+.2f} to {most:+.2f})"
         tau = kendalltau(columns[:, 0], columns[:, 1])[0]
         seconds = [row["seconds"] for row in rows.values()]
         print(
             f"| {what} | {budget:,} | {len(keys)} | {tau:.2f} | "
-            f"{partial(np.arange(len(keys))):.2f} ({low:.2f} to {high:.2f}) | "
+            f"{partial(np.arange(len(keys))):.2f} ({low:.2f} to {high:.2f}) | {against} | "
             f"{f'{np.mean(seconds):.1f}' if seconds else ''} |"
         )
 
     def learn(
-        self, what: str, budget: int, features: Mapping[str, Sequence[float]], rows: Rows
+        self,
+        what: str,
+        budget: int,
+        features: Mapping[str, Sequence[float]],
+        rows: Rows,
+        plain: Mapping[str, float],
     ) -> None:
         """A line of what a linear model of features says, out of fold."""
         keys = sorted(features.keys() & self.truth.keys())
         if len(keys) >= LEAST:
             labels = np.array([-log_error(self.truth[key]) for key in keys])
             said = predicted(np.array([features[key] for key in keys]), labels)
-            self.show(what, budget, dict(zip(keys, said, strict=True)), rows)
+            self.show(what, budget, dict(zip(keys, said, strict=True)), rows, plain)
 
 
 def compare(
@@ -349,12 +374,15 @@ def compare(
     for name in SCORES:
         table.show(name, 0, {key: row[name] for key, row in zero.items()}, zero)
     half = found.get(("half resolution", BUDGETS[0]), {})
-    table.show("half the resolution", BUDGETS[0], _accuracies(half), half)
+    table.show(
+        "half the resolution", BUDGETS[0], _accuracies(half), half, recorded.get(BUDGETS[0], {})
+    )
     for budget in BUDGETS:
         plain_rows = found.get(("plain", budget), {})
         soft = found.get(("soft labels", budget), {})
-        table.show("the recipe", budget, recorded.get(budget, {}), plain_rows)
-        table.show("soft labels", budget, _accuracies(soft), soft)
+        own = recorded.get(budget, {})
+        table.show("the recipe", budget, own, plain_rows)
+        table.show("soft labels", budget, _accuracies(soft), soft, own)
         last = {
             key: [-log_error(value), math.log(costs[key].params), math.log(costs[key].flops)]
             for key, value in recorded.get(budget, {}).items()
@@ -366,9 +394,9 @@ def compare(
             for key, row in last.items()
             if key in zero
         }
-        table.learn("a linear model of it and cost", budget, last, plain_rows)
-        table.learn("with the learning curve", budget, with_curve, plain_rows)
-        table.learn("with zero-cost scores", budget, scored, plain_rows)
+        table.learn("a linear model of it and cost", budget, last, plain_rows, own)
+        table.learn("with the learning curve", budget, with_curve, plain_rows, own)
+        table.learn("with zero-cost scores", budget, scored, plain_rows, own)
 
 
 def _accuracies(rows: Rows) -> dict[str, float]:
