@@ -211,6 +211,8 @@ def run(
     if replay is not None:
         check_apart("--replay", replay, "--dataset", dataset)
     training = None if train is None else parsing.duration(train, "--train")
+    if training and replay is not None:
+        raise ValueError("--replay trains nothing and --train is given; give one of them")
     if training and "accuracy" not in chosen(parsing.names(objectives)):
         raise ValueError(
             f"--train is given and --objectives is {objectives}; name accuracy among them, since "
@@ -330,21 +332,27 @@ def _show_trained(
     as_json: bool,
 ) -> int:
     """The front, then its best networks trained to the end, and what they are then; the code."""
+    from nas.full_training.up_to import train_up_to
     from nas.interrupt import Stopped
-    from nas.reporting.front import Sizes
-    from nas.reporting.trained import print_up_to, train_up_to, up_to_json
+    from nas.reporting.trained import print_up_to, up_to_json
 
-    study, code = ended.results.study, 0
+    study = ended.results.study
     if not as_json:
-        code = _show(ended, store, page, trials, as_json)
-    rows = train_up_to(store, study, wanted, Sizes(), Path(f"{study}-front"), quiet or as_json)
+        _show(ended, store, page, trials, as_json)
+    try:
+        rows = train_up_to(store, study, wanted, Path(f"{study}-front"), quiet or as_json)
+    except ValueError:
+        if as_json:  # what was searched is there all the same
+            _show(ended, store, page, trials, as_json, {"trained": None})
+        raise
+    if as_json:
+        shown = None if isinstance(rows, Stopped) else up_to_json(rows)
+        _show(ended, store, page, trials, as_json, {"trained": shown})
     if isinstance(rows, Stopped):
         return 128 + rows.number
-    if as_json:
-        code = _show(ended, store, page, trials, as_json, {"trained": up_to_json(rows)})
-    else:
-        print_up_to(rows, study)
-    return code or int(any(row.trained.failure for row in rows))
+    if not as_json:
+        print_up_to(rows, study, ended.results.replayed)
+    return int(any(row.trained.failure for row in rows))
 
 
 def _show(

@@ -115,7 +115,9 @@ def train(
     are as they were then.
     """
     from nas.full_training.task import Wanted, task_of
-    from nas.reporting.trained import train_and_show
+    from nas.full_training.train import train_until_stopped
+    from nas.interrupt import Stopped
+    from nas.reporting.trained import show
 
     limits = {
         "params": parsing.limit("--max-params", max_params),
@@ -146,7 +148,11 @@ def train(
         return _front_within(study, storage, wanted, up_to, above, quiet, as_json)
     subjects = _subjects(network, study, storage, within)
     tasks = [task_of(one, wanted, _directory(one, study, out, above)) for one in subjects]
-    return train_and_show(tasks, wanted, front, quiet, as_json)
+    trained = train_until_stopped(tasks, wanted, front, quiet or as_json)
+    if isinstance(trained, Stopped):
+        return 128 + trained.number
+    show(trained, front, as_json)
+    return 1 if any(one.failure for one in trained) else 0
 
 
 def _front_within(
@@ -159,20 +165,22 @@ def _front_within(
     as_json: bool,
 ) -> int:
     """Train the best network up to each size within a time, and show the table; the exit code."""
+    from nas.full_training.up_to import train_up_to
     from nas.interrupt import Stopped
-    from nas.reporting.front import Sizes
-    from nas.reporting.trained import print_up_to, train_up_to, up_to_json
+    from nas.reporting.trained import print_up_to, up_to_json
+    from studies.results import is_replayed
     from studies.store import open_store
 
-    sizes = Sizes(*parsing.sizes(up_to)) if up_to else Sizes()
+    sizes = parsing.sizes(up_to) if up_to else ("params", ())
     with contextlib.closing(open_store(storage)) as store:
-        rows = train_up_to(store, study, wanted, sizes, above, quiet or as_json)
+        rows = train_up_to(store, study, wanted, above, quiet or as_json, *sizes)
+        replayed = is_replayed(store.study(study)["settings"])
     if isinstance(rows, Stopped):
         return 128 + rows.number
     if as_json:
         print_json(up_to_json(rows))
     else:
-        print_up_to(rows, study)
+        print_up_to(rows, study, replayed)
     return 1 if any(row.trained.failure for row in rows) else 0
 
 

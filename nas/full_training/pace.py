@@ -63,12 +63,16 @@ def seconds_of_an_epoch(
     return step * (job.steps_of_an_epoch + FORWARD * held_out / job.batch_size)
 
 
-def epochs_within(seconds: float, an_epoch: float) -> float:
-    """How many epochs fit, a part of one too; ValueError where not even one does."""
+def epochs_within(seconds: float, an_epoch: float, networks: int = 1) -> float:
+    """How many epochs fit, a part of one too; ValueError where not even one does.
+
+    ``an_epoch`` is what one of each of so many ``networks`` takes, in seconds.
+    """
     fitting = MARGIN * seconds / an_epoch if an_epoch else float(EPOCHS[1])
     if fitting < 1:
+        one = "an epoch" if networks == 1 else f"an epoch of each of {networks} networks"
         raise ValueError(
-            f"time limit is {seconds:g} s, and an epoch takes about {an_epoch:.3g} s here; "
-            "give more time, or less to learn from with --train-size"
+            f"time limit is {seconds:g} s, and {one} takes about {an_epoch:.3g} s here; give more "
+            "time, or with `nas train` less to learn from (--train-size)"
         )
     return fitting

@@ -132,7 +132,7 @@ def task_of(subject: Subject, wanted: Wanted, directory: Path) -> Task:
         channels,
         resolution,
         _size(wanted, before, found, validate, resolution, channels),
-        _first(wanted.epochs, was.get("epochs"), EPOCHS[1] if wanted.seconds else DEFAULT_EPOCHS),
+        _epochs(wanted, before),
         _precision(before, subject, wanted.precision),
         before.threads if before else _threads(),
         validate,
@@ -143,6 +143,14 @@ def task_of(subject: Subject, wanted: Wanted, directory: Path) -> Task:
     if before:
         record.check_same(directory, before, job)
     return Task(subject, found, directory, job, before is not None, card is not None)
+
+
+def _epochs(wanted: Wanted, before: Job | None) -> int:
+    """The epochs that are asked for; where there is a time limit they are the most that may be."""
+    if before is not None and wanted.seconds and (wanted.epochs or EPOCHS[1]) >= before.epochs:
+        return before.epochs
+    was = None if before is None else before.epochs
+    return _first(wanted.epochs, was, EPOCHS[1] if wanted.seconds else DEFAULT_EPOCHS)
 
 
 def _first(asked: T | None, before: T | None, default: T) -> T:

@@ -5,20 +5,54 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from nas.datasets import Images
 from nas.full_training import record
 from nas.full_training.job import EPOCHS, Job
 from nas.full_training.loggers import LOGGERS, CurveLog
 from nas.full_training.task import Task, Wanted
+from nas.interrupt import Stopped, stop_on_signals
 from nas.model.classifier import model_classifier
 from nas.model.model import Model, load_model
 from nas.model.scores import Scores, score
+from studies.trials import Trial
 from studies.wording import counted
 
 BATCH = 128
 """Test images at once: small beside what training holds."""
+
+
+class Trained(NamedTuple):
+    """A training that was asked for: its directory, its trial, its card or why it has none."""
+
+    directory: Path
+    trial: Trial | None
+    card: dict[str, Any] | None
+    failure: str | None
+
+
+def train_until_stopped(
+    tasks: Sequence[Task], wanted: Wanted, several: bool, quiet: bool
+) -> list[Trained] | Stopped:
+    """`train_all` until a signal comes, which is said to people; what came of it."""
+    try:
+        with stop_on_signals() as check:
+            failures = train_all(tasks, wanted, several, quiet, check)
+    except Stopped as stopped:
+        kept = any(record.read_job(task.directory) for task in tasks)
+        what = "every finished epoch is kept; the same command continues"
+        print(f"stopped: {what if kept else 'nothing was begun'}", file=sys.stderr)
+        return stopped
+    return [
+        Trained(
+            task.directory,
+            task.subject.trial,
+            record.read_card(task.directory),
+            failures.get(task.directory),
+        )
+        for task in tasks
+    ]
 
 
 def train_all(
@@ -69,11 +103,14 @@ def _timed(
 ) -> list[Task]:
     """The tasks; those that are new with as many epochs, by their weights, as the time allows.
 
-    Where some of several were begun before, the others get as many epochs as these.
+    Where some of several were begun and aren't finished, the others get as many epochs as these.
     """
     if wanted.seconds is None:
         return list(tasks)
-    new, begun = [task for task in tasks if not task.begun], [task for task in tasks if task.begun]
+    new = [task for task in tasks if not task.begun]
+    begun = [task for task in tasks if task.begun and not task.finished]
+    if not new and not begun:
+        return list(tasks)
     if begun:
         epochs = max(1.0, *(task.job.epochs / task.weight for task in begun))
         if not quiet:
@@ -88,7 +125,7 @@ def _timed(
             task.weight * seconds_of_an_epoch(task.job, task.metadata(), task.dataset(), check)
             for task in new
         ]
-        epochs = epochs_within(wanted.seconds, sum(paces))
+        epochs = epochs_within(wanted.seconds, sum(paces), len(new))
     limit = wanted.epochs or EPOCHS[1]
     return [
         replace(task, job=replace(task.job, epochs=min(limit, int(task.weight * epochs))))

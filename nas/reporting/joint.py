@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,11 +14,10 @@ from nas.settings import Settings
 from studies.axis import Axis
 from studies.best import SIZES, UNITS, Best
 from studies.evaluation import REPLAYED
+from studies.foreign import ENDED, load_foreign
 from studies.joint import Beside, common_axes, joint_front, on_axes, volume_at
-from studies.kept import Kept
-from studies.optuna_parts import tables
-from studies.results import Result, Results, load_results
-from studies.store import Store, StoreError, open_store
+from studies.results import Results, load_results
+from studies.store import StoreError, open_store
 from studies.text_plot import short
 from studies.trials import load_trials
 from studies.wording import REPLAY_WORDS, counted
@@ -50,12 +49,17 @@ class Compared:
 
 @dataclass(frozen=True)
 class _Read:
-    """A study as it is in its database, and what it is called; no settings: another tool's."""
+    """A study as it is in its database; no settings: another tool's.
+
+    ``called`` is its name, ``place`` the database as it may be shown.
+    """
 
     called: str
+    place: str
     results: Results
     seconds: Mapping[int, float]
     settings: Settings | None
+    unusable: int = 0
 
 
 def read(asked: Sequence[str], storage: str) -> Compared:
@@ -64,19 +68,22 @@ def read(asked: Sequence[str], storage: str) -> Compared:
     One may be another tool's, if Optuna keeps it and its objectives are those of this tool.
     ValueError where they can't be compared.
     """
-    if len(asked) < 2 or len(set(asked)) < len(asked):
+    if len(asked) < 2:
         raise ValueError(
-            f"studies are {', '.join(asked) or 'none'}; give at least two, each once, "
+            f"{counted(len(asked), 'study', 'studies')} named; give at least two, "
             "as NAME or NAME@STORAGE"
         )
-    names = [one.partition("@")[0] for one in asked]
-    unique = len(set(names)) == len(names)
-    called = names if unique else asked
-    found = [_read(one, storage, name) for one, name in zip(asked, called, strict=True)]
+    found = [_read(one, storage) for one in asked]
+    if len({(one.called, one.place) for one in found}) < len(found):
+        raise ValueError("a study is named twice; give each once")
+    if len({one.called for one in found}) < len(found):
+        found = [replace(one, called=f"{one.called}@{one.place}") for one in found]
+    for one in found:
+        if not one.results.completed:
+            raise ValueError(f"study {one.called!r} has no completed trial yet; run it first")
     _check_alike(found)
-    named: list[Sequence[Axis]] = [one.results.axes for one in found]
     try:
-        axes = common_axes(named)
+        axes = common_axes([one.results.axes for one in found])
     except ValueError as error:
         each = "; ".join(
             f"{one.called} has {', '.join(axis.name for axis in one.results.axes)}" for one in found
@@ -89,70 +96,32 @@ def read(asked: Sequence[str], storage: str) -> Compared:
     return Compared(beside, tuple(_notes(found)))
 
 
-def _read(asked: str, storage: str, called: str) -> _Read:
-    name, _, url = asked.partition("@")
-    with contextlib.closing(open_store(url or storage, create=True)) as store:
+def _read(asked: str, storage: str) -> _Read:
+    """A study by its name, before the first @ that a URL follows."""
+    elsewhere = re.fullmatch(r"(.+?)@([A-Za-z][A-Za-z0-9+]*://.*)", asked, re.DOTALL)
+    name, url = elsewhere.groups() if elsewhere else (asked, storage)
+    with contextlib.closing(open_store(url, create=True)) as store:
         if not store.exists():
             raise StoreError(f"storage {store.shown} is not there; study {name!r} was to be in it")
         if name in store.study_names():
             settings = Settings.from_json(store.study(name)["settings"])
             results = load_results(store, name)
-            seconds = {trial.number: trial.seconds for trial in load_trials(store, name)}
-            return _Read(called, results, seconds, settings)
-        return _foreign(store, name, called)
-
-
-def _foreign(store: Store, name: str, called: str) -> _Read:
-    """A study that Optuna keeps and another tool made."""
-    with store.transaction() as connection:
-        if not tables.has_study(connection, name):
-            near = store.study_names() or tables.study_names(connection)
-            known = f"it holds: {', '.join(near[:5])}" if near else "it holds none"
-            raise StoreError(f"study {name!r} is not in {store.shown}; {known}")
-        objectives = tables.read_objectives(connection, name)
-        trials = tables.read_trials(connection, name)
-        seconds = tables.read_seconds(connection, name)
-        params = tables.read_params(connection, name)
-    unknown = [known or "one without a name" for known, _ in objectives if known not in OBJECTIVES]
-    if unknown:
-        raise ValueError(
-            f"study {name!r} has objectives that this tool doesn't know: {', '.join(unknown)}; "
-            f"name them with Optuna's set_metric_names, any of {', '.join(OBJECTIVES)}"
-        )
-    axes = [
-        replace(OBJECTIVES[known].axis, maximize=maximize, least_error=0.0)
-        for known, maximize in objectives
-    ]
-    completed = []
-    for trial in trials:
-        if trial.state == "complete":
-            values = dict(zip([axis.name for axis in axes], trial.values, strict=True))
-            kept = Kept.from_attributes(trial.attributes)
-            costs = {**kept.costs, **{n: v for n, v in values.items() if n != "accuracy"}}
-            text = json.dumps(params.get(trial.number, {}), sort_keys=True)
-            completed.append(
-                Result(
-                    trial.number,
-                    tuple(trial.values),
-                    kept.key or hashlib.sha256(text.encode()).hexdigest()[:16],
-                    kept.architecture,
-                    int(costs.get("params", 0)),
-                    int(costs.get("flops", 0)),
-                    seconds.get(trial.number, 0.0),
-                    costs,
-                )
-            )
-    spent = {trial.number: seconds.get(trial.number, 0.0) for trial in trials}
-    states = {trial.state: 0 for trial in trials}
-    for trial in trials:
-        states[trial.state] += 1
-    return _Read(called, Results(name, tuple(axes), tuple(completed), states), spent, None)
+            ended = [trial for trial in load_trials(store, name) if trial.state in ENDED]
+            seconds = {trial.number: trial.seconds for trial in ended}
+            return _Read(name, store.shown, results, seconds, settings)
+        known = {objective: known.axis for objective, known in OBJECTIVES.items()}
+        found = load_foreign(store, name, known)
+        return _Read(name, store.shown, found.results, found.seconds, None, found.unusable)
 
 
 def _check_alike(found: Sequence[_Read]) -> None:
     """ValueError where accuracies are of other images, so that they say nothing of each other."""
     known = [(one.called, one.settings) for one in found if one.settings is not None]
-    for what, of in (("images", _images), ("resolution", lambda s: s.resolution)):
+    for what, of in (
+        ("images", _images),
+        ("resolution", lambda s: s.resolution),
+        ("channels", lambda s: s.channels),
+    ):
         different = {of(settings) for _, settings in known}
         if len(different) > 1:
             each = ", ".join(f"{name} has {of(settings)}" for name, settings in known)
@@ -185,8 +154,14 @@ def _notes(found: Sequence[_Read]) -> list[str]:
     if others:
         notes.append(
             f"Another tool made {', '.join(others)}: nothing is known here of how its networks "
-            "were trained."
+            "were trained, and its seconds are from a trial's start to its end, on however many "
+            "cores."
         )
+    notes += [
+        f"{counted(one.unusable, 'completed trial')} of {one.called} left out: a value is none."
+        for one in found
+        if one.unusable
+    ]
     return notes
 
 
@@ -194,9 +169,17 @@ def best_rows(compared: Compared, cost: str) -> list[tuple[str, ...]]:
     """The accuracy of each study's best network up to each size; a star marks a row's best."""
     rows = []
     for place, size in enumerate(compared.sizes(cost)):
-        found = [one.best(cost, compared.sizes(cost))[place] for one in compared.studies]
+        found = [
+            (one.best(cost, compared.sizes(cost)) or _none(compared, cost))[place]
+            for one in compared.studies
+        ]
         rows.append((short(size), *_marked(compared, found)))
     return rows
+
+
+def _none(compared: Compared, cost: str) -> list[Best]:
+    """The rows of a study of which nobody knows that cost."""
+    return [Best(cost, size, None) for size in compared.sizes(cost)]
 
 
 def _marked(compared: Compared, found: Sequence[Best]) -> list[str]:
@@ -296,7 +279,7 @@ def _study_json(compared: Compared, one: Beside) -> dict[str, Any]:
             }
             for cost in ("params", "flops")
             if (sizes := compared.sizes(cost))
-            for best in one.best(cost, sizes)
+            for best in one.best(cost, sizes) or _none(compared, cost)
         ],
         "course": [
             {"trials": int(count), "core_seconds": spent, "hypervolume": volume}
@@ -318,7 +301,7 @@ def named_rows(compared: Compared) -> list[tuple[str, list[tuple[str, ...]]]]:
     point = ", ".join(f"{axis.name} {axis.shown(axis.reference)}" for axis in compared.axes)
     return [
         *best,
-        (f"Hypervolume, from {point}", volume_rows(compared)),
+        (f"Hypervolume, by what is known now, from {point}", volume_rows(compared)),
         ("The front of all together", member_rows(compared)),
     ]
 

@@ -1,122 +1,31 @@
-"""The command `nas train`: networks trained to the end; what they are then, as tables or JSON."""
+"""What `nas train` shows: networks that were trained to the end, as tables or JSON."""
 
 import json
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
-from nas.full_training import record
 from nas.full_training.record import CURVES
-from nas.full_training.task import Task, Wanted, task_of
-from nas.full_training.train import train_all
-from nas.full_training.up_to import best_of_use, networks, weights
-from nas.interrupt import Stopped, stop_on_signals
-from nas.reporting.front import Sizes
+from nas.full_training.train import Trained
+from nas.full_training.up_to import TrainedUpTo
 from nas.reporting.tables import new_table
-from nas.subjects import trial_subject
-from studies.best import UNITS, Best
-from studies.results import load_results
-from studies.store import Store
+from studies.best import UNITS
 from studies.text_plot import short
-from studies.trials import Trial
-from studies.wording import counted
+from studies.wording import REPLAY_WORDS, counted
 
 
-def train_and_show(
-    tasks: Sequence[Task], wanted: Wanted, several: bool, quiet: bool, as_json: bool
-) -> int:
-    """Train what isn't trained yet, test it, and show all; the exit code."""
-    trained = bring(tasks, wanted, several, quiet or as_json)
-    if isinstance(trained, Stopped):
-        return 128 + trained.number
-    _show(trained, several, as_json)
-    return 1 if any(one.failure for one in trained) else 0
-
-
-def bring(
-    tasks: Sequence[Task], wanted: Wanted, several: bool, quiet: bool
-) -> "list[Trained] | Stopped":
-    """Train what isn't trained yet, and test it; that a signal stopped it is said to people."""
-    try:
-        with stop_on_signals() as check:
-            failures = train_all(tasks, wanted, several, quiet, check)
-    except Stopped as stopped:
-        kept = any(record.read_job(task.directory) for task in tasks)
-        what = "every finished epoch is kept; the same command continues"
-        print(f"stopped: {what if kept else 'nothing was begun'}", file=sys.stderr)
-        return stopped
-    return [
-        Trained(
-            task.directory,
-            task.subject.trial,
-            record.read_card(task.directory),
-            failures.get(task.directory),
-        )
-        for task in tasks
-    ]
-
-
-def train_up_to(
-    store: Store, study: str, wanted: Wanted, sizes: Sizes, above: Path, quiet: bool
-) -> "list[TrainedUpTo] | Stopped":
-    """The best network of a study up to each size, trained to the end in directories in ``above``.
-
-    A time that is asked for is divided over them (`nas.full_training.up_to`). ValueError where the
-    study has none, or they can't be trained.
-    """
-    results = load_results(store, study)
-    best = best_of_use(results, *sizes)
-    members = networks(best)
-    weight = weights(results, members)
-    tasks = [
-        replace(
-            task_of(trial_subject(store, study, one.number), wanted, above / f"trial-{one.number}"),
-            weight=weight[one.key],
-        )
-        for one in members
-    ]
-    trained = bring(tasks, wanted, True, quiet)
-    if isinstance(trained, Stopped):
-        return trained
-    by_key = {member.key: one for member, one in zip(members, trained, strict=True)}
-    return [
-        TrainedUpTo(row, row.accuracy(results), by_key[row.result.key])
-        for row in best
-        if row.result is not None
-    ]
-
-
-class Trained(NamedTuple):
-    """A training that was asked for: its directory, its trial, its card or why it has none."""
-
-    directory: Path
-    trial: Trial | None
-    card: dict[str, Any] | None
-    failure: str | None
-
-
-class TrainedUpTo(NamedTuple):
-    """A row of the table "best up to": what the search had measured (0..1), what came of it."""
-
-    best: Best
-    searched: float | None
-    trained: Trained
-
-
-def print_up_to(rows: Sequence[TrainedUpTo], study: str) -> None:
+def print_up_to(rows: Sequence[TrainedUpTo], study: str, replayed: bool = False) -> None:
     """The table "best up to" again, with test accuracies beside what short runs had told."""
     of = UNITS[rows[0].best.cost]
+    if replayed:
+        print(REPLAY_WORDS)
     table = new_table(f"Best network of {study} up to each number of {of}, trained to the end")
-    for name in ("up to", "trial", "short run", "95 %", "test", "95 %", "epochs", "parameters"):
+    for name in ("up to", "trial", "short run", "95 %", "test", "95 %", "parameters"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("FLOPs", justify="right", no_wrap=True)
-    table.add_column("directory", overflow="fold")
     for best, searched, one in rows:
         known, trial, card = best.estimate, best.result, one.card
         assert trial is not None
@@ -124,21 +33,26 @@ def print_up_to(rows: Sequence[TrainedUpTo], study: str) -> None:
             short(best.limit),
             str(trial.number),
             "" if searched is None else f"{searched:.2%}",
-            f"{known.low:.1%} to {known.high:.1%}" if known else "",
+            _interval(known.low, known.high) if known else "",
             f"{card['test']['accuracy']:.2%}" if card else "failed",
-            "{:.1%} to {:.1%}".format(*card["test"]["interval"]) if card else "",
-            f"{card['job']['epochs']:,}" if card else "",
+            _interval(*card["test"]["interval"]) if card else "",
             short(trial.params),
-            short(trial.flops),
-            Text(str(one.directory)),
         )
     Console().print(table)
+    for best, _, one in rows:
+        epochs = f", {counted(one.card['job']['epochs'], 'epoch')}" if one.card else ""
+        print(f"{short(best.limit):>5}: {one.directory}{epochs}")
     for failed in {str(one.directory): one.failure for _, _, one in rows if one.failure}.items():
         print("failed: {}: {}".format(*failed), file=sys.stderr)
     print(
         "short run: validation accuracy as the search measured it, and what is known of it; "
         "test: on the test images, which were read once, after the training"
     )
+
+
+def _interval(low: float, high: float) -> str:
+    """The ends of an interval in percent, short enough for a terminal."""
+    return f"{100 * low:.1f} to {100 * high:.1f}"
 
 
 def up_to_json(rows: Sequence[TrainedUpTo]) -> list[dict[str, Any]]:
@@ -160,7 +74,7 @@ def up_to_json(rows: Sequence[TrainedUpTo]) -> list[dict[str, Any]]:
     ]
 
 
-def _show(networks: Sequence[Trained], front: bool, as_json: bool) -> None:
+def show(networks: Sequence[Trained], front: bool, as_json: bool) -> None:
     """The cards: as JSON; of a front as a table; of one network with its classes."""
     if as_json:
         shown = [

@@ -34,7 +34,12 @@ class Even(OneByOne):
         """The trial's candidate's choice of that dimension."""
         if self._plan[0] != trial.number:
             self._plan = trial.number, self.draw(trial.number).params
-        return self._plan[1][param_name]
+        plan = self._plan[1]
+        if param_name in plan and plan[param_name] in param_distribution.choices:
+            return plan[param_name]
+        # Somebody asked for a trial of which a part is fixed, and so other dimensions turn up.
+        rng = Random(derive(self._seed, trial.number, param_name))
+        return rng.choice(param_distribution.choices)
 
     @cached_property
     def _spread(self) -> Spread:

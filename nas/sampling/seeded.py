@@ -97,9 +97,13 @@ class Within(OneByOne):
     def sample_independent(self, study: Any, trial: Any, name: str, dist: Any) -> Any:
         """The choice of that dimension of the candidate that was found for the trial."""
         if self._plan[0] != trial.number:
-            study = WithoutFirst(study, self._given) if self._given else study
-            self._plan = trial.number, self._found(study, trial)
-        return self._plan[1][name]
+            proposed = WithoutFirst(study, self._given) if self._given else study
+            self._plan = trial.number, self._found(proposed, trial)
+        plan = self._plan[1]
+        if name in plan and plan[name] in dist.choices:
+            return plan[name]
+        # Somebody asked for a trial of which a part is fixed, and so other dimensions turn up.
+        return self._seeded.sample_independent(study, trial, name, dist)
 
     def _found(self, study: Any, trial: Any) -> dict[str, Any]:
         """Params of a candidate within the limits, by the seed, the trial's number, the study."""

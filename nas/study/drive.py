@@ -76,7 +76,8 @@ def drive(
 def _complete(store: Store, name: str, until: Until) -> bool:
     """Whether the study has its trials, and all of them have ended."""
     states = count_states(store, name)
-    return sum(states.values()) >= until.trials and not states.get("running")
+    begun = sum(count for state, count in states.items() if state != "waiting")
+    return begun >= until.trials and not states.get("running")
 
 
 def _driven(

@@ -210,11 +210,11 @@ class _Loop:
 
     def _evaluated(self, begun: _Begun, evaluation: Evaluation) -> None:
         """Take an evaluation in: promote the trial to its next rung, or end it."""
+        begun.seconds += evaluation.seconds
         if evaluation.accuracy is None:
             self._fail(begun, evaluation.failure or "it has no accuracy")
             return
         settings, key = self.settings, begun.candidate.key
-        begun.seconds += evaluation.seconds
         if begun.kept.repeat:
             self.history.repeat(key, begun.kept.repeat, evaluation.accuracy)
             self._complete(begun, evaluation)
@@ -317,7 +317,8 @@ class _Loop:
             )
 
     def _fail(self, begun: _Begun, reason: str) -> None:
-        keep(begun.trial, begun.kept, failure=reason[:500])
+        spent = {"seconds": begun.seconds} if begun.seconds else {}
+        keep(begun.trial, begun.kept, **spent, failure=reason[:500])
         self._tell(begun, TrialState.FAIL)
 
     def _tell(self, begun: _Begun, state: TrialState, values: list[float] | None = None) -> None:

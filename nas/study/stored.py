@@ -16,23 +16,27 @@ DEFAULT_OF_0_1 = "ms-ehvi-per-second"
 class StoredStudy:
     """The settings and versions that a study was begun with.
 
-    ``cold``: an earlier version made it, which knew of no warm start.
+    ``cold``: an earlier version made it, which knew of no warm start; ``once``: one that knew of no
+    repeats.
     """
 
     name: str
     settings: Settings
     versions: Mapping[str, str]
     cold: bool = False
+    once: bool = False
 
     def continued(self, settings: Settings) -> Settings:
         """The settings that are asked for, with what was found as the study began.
 
         A space that was given in words of version 0.1, or not at all, is what it was then, and the
-        default sampler the one that was the default.
+        default sampler the one that was the default; what had no repeats goes on without.
         """
         begun = self.settings
         found = {name: getattr(begun, name) for name in MEASURED}
         settings = replace(settings, **found)
+        if self.once and settings.repeats == Settings.repeats:
+            settings = replace(settings, repeats=begun.repeats)
         if begun.edition > 1:
             return settings
         space = settings.space
@@ -60,7 +64,8 @@ def read_study(store: Store, name: str) -> StoredStudy | None:
         return None
     row = store.study(name)
     settings = Settings.from_json(row["settings"])
-    return StoredStudy(name, settings, row["versions"], "warm_start" not in row["settings"])
+    cold, once = (spec not in row["settings"] for spec in ("warm_start", "repeats"))
+    return StoredStudy(name, settings, row["versions"], cold, once)
 
 
 def check_same(stored: StoredStudy, settings: Settings) -> None:

@@ -246,9 +246,12 @@ def test_what_is_left_out_is_as_it_was_and_rests_of_a_kill_do_not_matter(
 def test_a_training_that_was_begun_keeps_its_epochs(nas_in: Run, network: str) -> None:
     command = ("train", network, "--out", "model", *SMALL)
     assert nas_in(*command, "--epochs", "2")[0] == 0
+    assert nas_in(*command, "--time-limit", "5m")[0] == 0
+    Path("model/card.json").unlink()  # as if it was stopped before its end
     code, _, errors = nas_in(*command, "--time-limit", "5m")
     assert code == 0
     assert "time limit: begun before with 2 epochs, and kept so" in errors
+    assert nas_in(*command, "--time-limit", "5m", "--epochs", "3")[0] == 0  # the most, no more
     assert nas_in(*command, "--time-limit", "5m", "--epochs", "1")[0] == 2
 
 
@@ -327,7 +330,9 @@ def test_the_best_networks_share_a_time(trials: Run) -> None:
     )
     code, output, errors = trials(*command)
     assert code == 0, errors
-    assert "Best network of inception up to each number of parameters, trained" in output
+    words = " ".join(output.split())
+    assert "Best network of inception up to each number of parameters, trained" in words
+    assert "…" not in output
     code, output, _ = trials(*command, "--json")
     rows = json.loads(output)
     table = json.loads(trials("pareto", "--up-to", "700,1M", "--json")[1])["best_up_to"]
@@ -338,6 +343,11 @@ def test_the_best_networks_share_a_time(trials: Run) -> None:
         assert row["test"] == card["test"]["accuracy"]
         assert row["epochs"] == card["job"]["epochs"] == 2
         assert row["failure"] is None
+        assert f"{row['test']:.2%}" in words
+        assert row["directory"] in words
+    code, _, errors = trials("train", "--front", "--time", "1h", "--up-to", "100")
+    assert code == 2
+    assert "no completed trial of at most 100 params; raise --up-to" in errors
 
 
 def test_a_run_can_train_its_best_networks(
@@ -348,7 +358,8 @@ def test_a_run_can_train_its_best_networks(
     command = ("run", "--trials", "3", "--resolution", "8", *options, "--train", "40s")
     code, output, errors = nas_in(*command, "--quiet", "--precision", "float32")
     assert code == 0, errors
-    assert output.index("Pareto front") < output.index("trained to the end")
+    words = " ".join(output.split())
+    assert words.index("Pareto front") < words.index("trained to the end")
     assert list(Path("inception-front").glob("trial-*/model.safetensors"))
     code, output, _ = nas_in(*command, "--json", "--precision", "float32")
     found = json.loads(output)

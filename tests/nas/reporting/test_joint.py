@@ -1,5 +1,6 @@
 """`nas compare-studies`: studies of two databases and of plain Optuna; what can't be compared."""
 
+import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,9 +9,11 @@ from pathlib import Path
 import optuna
 import pytest
 
+from nas.axes import axes_of
 from nas.settings import Request, Settings
 from search_space.cost import cost
 from studies.evaluation import Evaluation
+from studies.store import open_store
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -95,6 +98,8 @@ def test_what_cant_be_compared_is_one_line(
 ) -> None:
     here = make_database(tiny_settings, 3, pretend, "here")
     ours = f"here@sqlite:///{here}"
+    with contextlib.closing(open_store(f"sqlite:///{here}")) as store:
+        store.add_study("none", tiny_settings.to_json(), axes_of(tiny_settings), {})
     two = replace(tiny_settings, objectives=("accuracy", "params"))
     other = make_database(replace(tiny_settings, resolution=9), 2, pretend, "large")
     fewer = make_database(two, 2, pretend, "fewer")
@@ -103,9 +108,10 @@ def test_what_cant_be_compared_is_one_line(
     for asked, words in (
         ((), "Missing argument"),
         ((ours,), "give at least two"),
-        ((ours, ours), "each once"),
+        ((ours, ours), "named twice"),
+        ((ours, f"none@sqlite:///{here}"), "'none' has no completed trial yet"),
         ((ours, "gone@sqlite:///nowhere.db"), "is not there"),
-        ((ours, f"gone@sqlite:///{here}"), "it holds: here"),
+        ((ours, f"gone@sqlite:///{here}"), "it holds: here, none"),
         ((ours, f"large@sqlite:///{other}"), "different resolution"),
         ((ours, f"fewer@sqlite:///{fewer}"), "their objectives differ"),
         ((ours, f"theirs@sqlite:///{tmp_path}/named.db"), "score"),
@@ -117,3 +123,54 @@ def test_what_cant_be_compared_is_one_line(
         assert words in err
         assert "Traceback" not in err
     assert not (tmp_path / "nowhere.db").exists()
+
+
+def foreign(path: Path, values: list[tuple[float, ...]], names: list[str], **more: object) -> str:
+    """Somebody else's study of finished trials; ``more`` are user attributes of all of them."""
+    directions = ["maximize" if name == "accuracy" else "minimize" for name in names]
+    study = optuna.create_study(
+        study_name="a@b", storage=f"sqlite:///{path}", directions=directions
+    )
+    study.set_metric_names(names)
+    for one in values:
+        study.add_trial(optuna.trial.create_trial(values=one, user_attrs=more))
+    study.add_trial(optuna.trial.create_trial(state=optuna.trial.TrialState.FAIL))
+    study.enqueue_trial({})
+    return f"a@b@sqlite:///{path}"
+
+
+def test_of_another_tools_trials_what_can_be_used_is(
+    nas_in: Run, tiny_settings: Settings, make_database: Callable[..., Path], tmp_path: Path
+) -> None:
+    two = replace(tiny_settings, objectives=("accuracy", "params"))
+    ours = f"ours@sqlite:///{make_database(two, 3, pretend, 'ours')}"
+    values = [(0.8, 1000.0), (0.9, 9000.0), (0.85, float("inf"))]
+    named = ["accuracy", "params"]
+    theirs = foreign(tmp_path / "a.db", values, named, params={"odd": 1}, flops="1.2M", key=[1])
+    code, out, err = nas_in("compare-studies", ours, theirs, "--html", "page.html")
+    assert code == 0, err
+    assert "1 completed trial of a@b left out" in " ".join(out.split())
+    found = json.loads(nas_in("compare-studies", ours, theirs, "--json")[1])["studies"][1]
+    assert (found["front"], found["trials"]) == (2, 4)
+    of_flops = [best["accuracy"] for best in found["best_up_to"] if best["cost"] == "flops"]
+    assert of_flops
+    assert set(of_flops) == {None}  # nobody knows them
+
+
+def test_accuracy_in_percent_is_refused(
+    nas_in: Run, tiny_settings: Settings, make_database: Callable[..., Path], tmp_path: Path
+) -> None:
+    two = replace(tiny_settings, objectives=("accuracy", "params"))
+    ours = f"ours@sqlite:///{make_database(two, 3, pretend, 'ours')}"
+    theirs = foreign(tmp_path / "a.db", [(91.2, 1000.0)], ["accuracy", "params"])
+    code, _, err = nas_in("compare-studies", ours, theirs)
+    assert code == 2
+    assert "accuracy is 91.2 in trial 0 of study 'a@b'; it must be a fraction" in err
+
+
+def test_no_password_is_shown(nas_in: Run) -> None:
+    address = "postgresql+psycopg://me:secret@nowhere.invalid/db"
+    for asked in ((f"a@{address}",), (f"a@{address}", f"a@{address}"), (f"a@{address}", "b")):
+        code, out, err = nas_in("compare-studies", *asked)
+        assert code == 2
+        assert "secret" not in out + err

@@ -7,6 +7,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from nas.sampling import seeded
 from nas.sampling.samplers import SAMPLERS
 from nas.settings import Request, Settings
 from nas.study.loop import search
@@ -95,8 +96,28 @@ def test_a_study_within_limits_that_was_stopped_is_the_one_that_was_not(
     assert facts[0] == facts[1]
 
 
-def test_what_a_sampler_never_finds_within_the_limits_is_drawn(tmp_path: Path) -> None:
-    """So few candidates are so small that thirty draws of TPE's miss them all."""
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_a_trial_that_somebody_asked_for_with_a_part_fixed(
+    tmp_path: Path, tiny_settings: Settings, sampler: str
+) -> None:
+    settings = replace(tiny_settings, sampler=sampler, max_params=1500)
+    store = new_store(tmp_path / "a.db")
+    bring(store, settings, 3)
+    study = optuna.load_study(study_name="s", storage=store.storage())
+    more = max((t.params for t in trials_of(store)), key=len)
+    for name, choices in settings.space.items():
+        if name in more:
+            study.enqueue_trial({name: choices[-1]})
+    store = open_store(f"sqlite:///{tmp_path / 'a.db'}")
+    bring(store, settings, 12)
+    assert len(trials_of(store)) >= 12
+    assert all(trial.state.is_finished() for trial in trials_of(store)[:12])
+
+
+def test_what_a_sampler_never_finds_within_the_limits_is_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seeded, "REDRAWN", 0)
     space = SearchSpace()
     settings = Settings(
         space=space, sampler="tpe", max_params=700, warm_start=False, budgets=(5_000,)

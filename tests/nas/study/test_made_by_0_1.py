@@ -153,14 +153,15 @@ def test_a_study_that_was_killed_ends_as_the_one_that_was_not(
 def test_a_default_study_of_0_1_goes_on_with_its_own_space_sampler_and_measure() -> None:
     """Whoever asked for nothing, or gave a file of choices, asks for what it meant then."""
     begun = replace(
-        Settings(sampler="ms-ehvi-per-second", edition=1), space=SearchSpace(DEFAULTS_0_1)
+        Settings(sampler="ms-ehvi-per-second", edition=1, repeats=0.0),
+        space=SearchSpace(DEFAULTS_0_1),
     )
-    stored = StoredStudy("s", begun, {})
+    stored = StoredStudy("s", begun, {}, once=True)
     assert stored.continued(Settings()) == begun
     narrow = {"stem.width": (8, 16), "stage.n": (3,)}
     narrowed = replace(begun, space=SearchSpace(DEFAULTS_0_1 | narrow))
     asked = Settings(space=SearchSpace(narrow))
-    assert StoredStudy("s", narrowed, {}).continued(asked) == narrowed
+    assert StoredStudy("s", narrowed, {}, once=True).continued(asked) == narrowed
     other = stored.continued(Settings(sampler="random", space=SearchSpace({"stem.width": (8,)})))
     assert other.sampler == "random"
     assert other.space == SearchSpace({"stem.width": (8,)})

@@ -9,11 +9,13 @@ import pytest
 from nas.axes import axes_of
 from nas.seeds import derive
 from nas.settings import Request, Settings
+from nas.study import loop
+from nas.study.drive import _complete
 from nas.study.loop import search
 from nas.study.opened import open_study
+from nas.study.stored import read_study
 from nas.study.until import Until
 from nas.workers.protocol import InDriver
-from search_space.catalog import candidate
 from search_space.cost import cost
 from studies.evaluation import Evaluation
 from studies.results import load_results
@@ -146,6 +148,7 @@ def test_a_repeat_that_was_asked_for_as_the_power_failed_is_not_asked_for_twice(
             bring(store, settings, 60)
     before = trials_of(store)
     assert [trial.state.name for trial in before].count("WAITING") == 1
+    assert not _complete(store, "s", Until(len(before)))  # the last one is still to be had
     bring(store, settings, 60)
     after = trials_of(store)
     assert len(after) == 60
@@ -153,25 +156,22 @@ def test_a_repeat_that_was_asked_for_as_the_power_failed_is_not_asked_for_twice(
     assert all(trial.state.is_finished() for trial in after)
 
 
-def test_a_start_from_the_catalog_can_be_repeated(store: Store, tiny_settings: Settings) -> None:
+def test_a_start_from_the_catalog_can_be_repeated(
+    store: Store, tiny_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is in doubt: here it is the start, whose trial has no params."""
     name = "inception-28"
-    settings = replace(
-        tiny_settings, start_from=(name,), resolution=28, repeats=0.9, promotion="none"
-    )
-
-    def level(request: Request) -> Evaluation:
-        """The start is the best there is by a hair."""
-        found = noisy(request)
-        known = request.candidate == candidate(name)
-        return replace(found, accuracy=0.9 if known else min(0.8995, found.accuracy or 0))
-
-    bring(store, settings, 60, level)
-    again = [t for t in trials_of(store) if t.user_attrs.get("catalog") == name]
-    assert again[0].number == 0
+    settings = replace(tiny_settings, start_from=(name,), resolution=28, repeats=0.9)
+    monkeypatch.setattr(loop, "next_repeat", lambda results, trained: results.distinct()[0])
+    bring(store, settings, 6)
+    trials = trials_of(store)
+    again = [trial for trial in trials if trial.user_attrs.get("catalog") == name]
+    assert [trial.user_attrs.get("repeat", 0) for trial in again] == list(range(len(again)))
+    assert len(again) > 2
     for trial in again[1:]:
-        assert trial.user_attrs["repeat"]
         assert not trial.params
         assert trial.values[1:] == again[0].values[1:]
+        assert trial.values[0] != again[0].values[0]
 
 
 def test_studies_from_before_there_were_repeats_have_none(
@@ -180,6 +180,12 @@ def test_studies_from_before_there_were_repeats_have_none(
     stored = tiny_settings.to_json()
     del stored["repeats"]
     assert Settings.from_json(stored).repeats == 0.0
+    name = "old"
+    store.add_study(name, stored, axes_of(tiny_settings), {})
+    begun = read_study(store, name)
+    assert begun is not None
+    assert begun.continued(tiny_settings).repeats == 0.0  # from Python, where it is the default
+    assert begun.continued(replace(tiny_settings, repeats=0.5)).repeats == 0.5
     bring(store, replace(tiny_settings, repeats=0.0), 40)
     assert load_results(store, "s").repeats == 0
     assert axes_of(tiny_settings)[0].least_error
