@@ -20,6 +20,7 @@ from torchvision import datasets, transforms
 
 from nas.datasets import Batches, Dataset, find, load, order
 from nas.datasets.found import Reading
+from nas.memory import keep_freed
 from nas.settings import Recipe
 from nas.short_run.precision import best_precision
 from nas.short_run.trainer import lightning_alone, make_trainer
@@ -146,6 +147,7 @@ def main() -> None:
     parser.add_argument("--budget", type=int, default=3200)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    keep_freed()  # the loops have what `fit` has
     directory = find("fashion-mnist").directory
     data = load(Reading("fashion-mnist", directory, 28, 1))
     recipe = Recipe(precision=best_precision())

@@ -25,7 +25,17 @@ ROOMS = (
     ("settings",),
     ("rungs",),
     ("datasets",),
-    ("objectives", "progress", "text", "files", "seeds", "threads", "interrupt", "defaults"),
+    (
+        "objectives",
+        "progress",
+        "text",
+        "files",
+        "seeds",
+        "threads",
+        "memory",
+        "interrupt",
+        "defaults",
+    ),
 )
 """What is in nas/, from top to bottom: each imports only from what stands below it."""
 

@@ -20,6 +20,7 @@ from nas.full_training.job import Job, differences
 from nas.full_training.loggers import CurveLog
 from nas.full_training.module import FullRun
 from nas.full_training.record import CHECKPOINT
+from nas.memory import keep_freed
 from nas.model.metadata import ModelMetadata
 from nas.model.model import Model
 from nas.seeds import derive
@@ -86,6 +87,7 @@ class _Watch(Callback):
 def prepared(job: Job) -> Iterator[None]:
     """Torch with the job's threads and a random state of its own, both given back."""
     gpus = [0] if torch.cuda.is_available() else []
+    keep_freed()
     with threads(job.threads), torch.random.fork_rng(gpus):
         torch.manual_seed(derive(job.seed, "weights"))
         yield

@@ -42,11 +42,13 @@ def evaluate(request: Request, dataset: "Dataset | None" = None) -> Evaluation:
     import torch
 
     from nas.datasets import DataError, load
+    from nas.memory import keep_freed
     from nas.short_run.training import DivergedError, fit, initialize
     from nas.threads import one_thread
     from search_space.network import build
 
     started = time.perf_counter()
+    keep_freed()
     if dataset is None:
         dataset = load(request.images)
     if dataset.digest != request.data:
