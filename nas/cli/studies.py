@@ -71,6 +71,9 @@ def print_studies(
     for name in ("done", "pruned", "failed", "left", "front", "hypervolume"):
         table.add_column(name, justify="right")
     table.add_column("begun")
+    again = any(results.repeats for results, *_ in studies)
+    if again:
+        table.add_column("repeats", justify="right")
     lost = any(results.lost for results, *_ in studies)
     if lost:
         table.add_column("lost workers", justify="right")
@@ -86,6 +89,7 @@ def print_studies(
             str(len(results.front())),
             f"{results.hypervolume():.3f}",
             f"{row['created']:%Y-%m-%d}",
+            *([str(results.repeats)] if again else []),
             *([str(results.lost)] if lost else []),
             *([Text(f"{driver.pid} on {driver.host}" if driver else "")] if run else []),
         )
@@ -108,6 +112,7 @@ def study_json(
         "created": f"{row['created']:%Y-%m-%dT%H:%M:%SZ}",
         "trials": results.states,
         "failures": results.failures,
+        "repeats": results.repeats,
         "lost_workers": results.lost,
         "front": len(results.front()),
         "hypervolume": results.hypervolume(),

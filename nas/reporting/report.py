@@ -190,6 +190,7 @@ def _facts(
         "sampler": settings.sampler,
         "seed": str(settings.seed),
         "promotion": settings.promotion,
+        "share of training for repeats": f"{settings.repeats:.0%}",
         "rungs": ", ".join(f"{budget:,} images" for budget in settings.budgets),
         "learned from earlier studies": counted(learned, "accuracy", "accuracies"),
         "first trials": ", ".join(settings.start_from) or "the sampler's",
