@@ -17,6 +17,11 @@ def over(values: Mapping[str, float], limits: Mapping[str, float]) -> dict[str, 
     return {name: values[name] / limit - 1 for name, limit in limits.items()}
 
 
+def within(values: Mapping[str, float], limits: Mapping[str, float]) -> bool:
+    """Whether no value exceeds its limit."""
+    return all(excess <= 0 for excess in over(values, limits).values())
+
+
 def check_limits(
     space: SearchSpace,
     resolution: int,
@@ -29,7 +34,7 @@ def check_limits(
     ``limits`` are by the names of ``Cost``: params, flops, activation_bytes.
     """
     found, _ = nearest(space, resolution, channels, classes, limits)
-    if max(over(found._asdict(), limits).values(), default=0.0) <= 0:
+    if within(found._asdict(), limits):
         return
     given = " and ".join(f"{_option(name)} {limit:,}" for name, limit in limits.items())
     costs = [f"{found.params:,} parameters", f"{found.flops:,} FLOPs"]

@@ -17,7 +17,7 @@ from search_space.architecture import Candidate
 from search_space.cost import Cost, cost
 from search_space.dimensions import DIMENSIONS, general
 from search_space.graph import Shape
-from search_space.limits import nearest
+from search_space.limits import nearest, within
 from search_space.space import SearchSpace
 
 GROWTH = 7.0
@@ -80,11 +80,11 @@ class Spread:
         for _ in range(LEARNED):
             tilts = rng.uniform(-GROWTH, GROWTH), rng.uniform(-HALVING, HALVING)
             found.append((tilts, self._tilted(tilts, rng)))
-        within = [_known(tilts, drawn) for tilts, drawn in found if self._allowed(drawn.cost)]
-        if not within:
-            within = [_known((-GROWTH, HALVING), self._least())]
-        self._known = sorted(within, key=lambda one: (one.params, one.flops))
-        edge = int(EDGE * len(within))
+        allowed = [_known(tilts, drawn) for tilts, drawn in found if self._allowed(drawn.cost)]
+        if not allowed:
+            allowed = [_known((-GROWTH, HALVING), self._least())]
+        self._known = sorted(allowed, key=lambda one: (one.params, one.flops))
+        edge = int(EDGE * len(allowed))
         self.least = self._known[edge].params
         self.most = self._known[-1 - edge].params
 
@@ -119,8 +119,7 @@ class Spread:
         return costs[-1]._replace(**most)
 
     def _allowed(self, total: Cost) -> bool:
-        costs = total._asdict()
-        return all(costs[name] <= limit for name, limit in self._limits.items())
+        return within(total._asdict(), self._limits)
 
     def _tilted(self, tilts: tuple[float, float], rng: Random) -> Drawn:
         """A candidate of choices drawn with such tilts, of growth and of halving."""

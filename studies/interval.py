@@ -66,12 +66,17 @@ class Estimates:
 
     def of(self, trial: Result) -> Estimate | None:
         """What is known of a trial's accuracy; None where nobody knows its noise."""
-        if not self.known:
-            return None
-        row = self._row[trial.key]
-        mean, away = self._means[row], Z * math.sqrt(self._variances[row])
-        low, middle, high = (1 - math.exp(mean + sign * away) for sign in (1, 0, -1))
-        return Estimate(middle, max(0.0, low), min(1.0, high))
+        return self._found[self._row[trial.key]] if self.known else None
+
+    @cached_property
+    def _found(self) -> list[Estimate]:
+        """The estimates of all candidates."""
+        found = []
+        for mean, variance in zip(self._means, self._variances, strict=True):
+            away = Z * math.sqrt(variance)
+            low, middle, high = (1 - math.exp(mean + sign * away) for sign in (1, 0, -1))
+            found.append(Estimate(middle, max(0.0, low), min(1.0, high)))
+        return found
 
     def on_front(self, trial: Result) -> float | None:
         """The probability (0..1) that no other candidate is as accurate at no more cost.

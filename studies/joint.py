@@ -10,7 +10,7 @@ import numpy as np
 from studies.axis import Axis
 from studies.best import Best, best_up_to
 from studies.interval import Estimates
-from studies.pareto import Floats, front_mask, hypervolume_trace, losses, reference_point
+from studies.pareto import Floats, front, hypervolume_trace, losses, reference_point
 from studies.results import Result, Results
 
 
@@ -61,8 +61,9 @@ class Beside:
         return len(self.seconds), float(sum(self.seconds.values()))
 
     def best(self, cost: str, sizes: Sequence[int]) -> list[Best]:
-        """Its best network up to each size."""
-        return best_up_to(self.results, self.estimates, cost, sizes)
+        """Its best network up to each size; none anywhere where nobody knows that cost of any."""
+        found = best_up_to(self.results, self.estimates, cost, sizes)
+        return found or [Best(cost, size, None) for size in sizes]
 
 
 def volume_at(x: Floats, volumes: Floats, at: float) -> float:
@@ -77,14 +78,8 @@ def joint_front(studies: Sequence[Beside]) -> list[tuple[int, Result]]:
     A candidate that several have found with equal values is of all of them.
     """
     found = [(place, result) for place, one in enumerate(studies) for result in one.results.front()]
-    if not found:
-        return []
     axes = studies[0].results.axes
-    rows = losses([result.values for _, result in found], axes)
-    members = np.flatnonzero(front_mask(rows))
-    column = next((column for column, axis in enumerate(axes) if not axis.maximize), 0)
-    ordered = members[np.argsort(rows[members, column], kind="stable")]
-    return [found[place] for place in ordered]
+    return [found[place] for place in front([result.values for _, result in found], axes)]
 
 
 def common_axes(axes: Sequence[Sequence[Axis]]) -> tuple[Axis, ...]:

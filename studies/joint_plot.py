@@ -9,21 +9,8 @@ from plotly.subplots import make_subplots
 from studies.joint import Beside
 from studies.pareto import front_mask, losses
 from studies.plots import pairs
-from studies.style import (
-    BLUE,
-    GREEN,
-    ORANGE,
-    PURPLE,
-    SKY,
-    VERMILION,
-    escaped,
-    hover,
-    log_axis,
-    styled,
-)
+from studies.style import SERIES, SYMBOLS, escaped, hover, log_axis, styled
 
-COLORS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY)
-SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross")
 DASHES = ("solid", "dash", "dot", "dashdot")
 
 
@@ -100,7 +87,7 @@ def courses_figure(studies: Sequence[Beside]) -> go.Figure:
 
 def color(place: int) -> str:
     """The colour of the study at a place; they come again after the last."""
-    return COLORS[place % len(COLORS)]
+    return SERIES[place % len(SERIES)]
 
 
 def symbol(place: int) -> str:
@@ -110,4 +97,4 @@ def symbol(place: int) -> str:
 
 def dash(place: int) -> str:
     """The kind of line of the study at a place: another one each time that colours come again."""
-    return DASHES[place // len(COLORS) % len(DASHES)]
+    return DASHES[place // len(SERIES) % len(DASHES)]

@@ -13,24 +13,8 @@ import plotly.graph_objects as go
 
 from studies.labels import LABEL_MARKER_SIZE, Label, sides
 from studies.pareto import Floats
-from studies.style import (
-    BLUE,
-    FONT_SIZE,
-    GREEN,
-    INK,
-    ORANGE,
-    PURPLE,
-    SKY,
-    VERMILION,
-    escaped,
-    hover,
-    log_axis,
-    styled,
-)
+from studies.style import FONT_SIZE, INK, SERIES, SYMBOLS, escaped, hover, log_axis, styled
 
-# Six colours by four symbols tell 24 networks apart.
-COLORS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
-SYMBOLS = ("circle", "square", "diamond", "triangle-up")
 MARKER_SIZE, LAYER_SIZE = 12, 8
 PREFIXES = ("", "k", "M", "G", "T", "P", "E")
 X_TITLE = "arithmetic intensity (FLOPs per byte)"
@@ -291,8 +275,8 @@ def _network_points(
 
 def _mark(place: int) -> dict[str, str]:
     """Colours change first, then symbols."""
-    symbol = SYMBOLS[place // len(COLORS) % len(SYMBOLS)]
-    return {"color": COLORS[place % len(COLORS)], "symbol": symbol}
+    symbol = SYMBOLS[place // len(SERIES) % len(SYMBOLS)]
+    return {"color": SERIES[place % len(SERIES)], "symbol": symbol}
 
 
 def _dots(networks: Sequence[Spot], roof: _Roof, view: _View) -> Floats:

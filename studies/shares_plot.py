@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from studies.style import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, escaped, hover, styled
+from studies.style import SERIES, escaped, hover, styled
 
-COLORS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, "#8a96a3", "#5b4a8a", "#a0522d")
+COLORS = (*SERIES, "#8a96a3", "#5b4a8a", "#a0522d")
 LEAST = 0.005
 """Kinds below this share of everything are left to the table."""
 

@@ -11,6 +11,9 @@ import plotly.graph_objects as go
 # without their black, which is the ink's, and their yellow, which is too pale on white.
 BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
 PURPLE, ORANGE, SKY = "#CC79A7", "#E69F00", "#56B4E9"
+SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
+SYMBOLS = ("circle", "square", "diamond", "triangle-up")
+"""Six colours by four symbols tell 24 things apart."""
 INK, GRID, FAINT_GRID = "#24313d", "#dfe4e8", "#f0f2f4"
 FONT_SIZE = 13
 HOVER_WIDTH = 56

@@ -34,7 +34,7 @@ from nas.reporting.comparison import (
     write_page,
 )
 from nas.reporting.comparison import compare as compare_networks
-from nas.reporting.tables import new_table
+from nas.reporting.tables import print_rows
 from nas.subjects import View, find_subject, view
 from search_space.analysis.hardware import PRESETS, Hardware
 from studies.wording import counted
@@ -82,25 +82,14 @@ def print_compared(compared: Sequence[Compared], view: View, hardware: Hardware 
     names = [one.name for one in compared]
     shape = "x".join(map(str, view.shape))
     about = f"{shape} images, {counted(view.classes, 'class', 'classes')}"
-    _print(console, about, ["", *names], measure_rows(compared))
+    print_rows(console, about, ["", *names], measure_rows(compared))
     title = "Share of the parameters / of the FLOPs by kind of layer"
-    _print(console, title, ["", *names], share_rows(compared))
+    print_rows(console, title, ["", *names], share_rows(compared))
     if hardware:
         title = f"On {hardware.name}: ridge at {hardware.ridge:.3g} FLOPs per byte"
-        _print(console, title, ["", *names], roofline_rows(compared))
+        print_rows(console, title, ["", *names], roofline_rows(compared))
         if len(compared) == 1 and compared[0].roofline:
-            _print(console, "Layer by layer", LAYER_HEADER, layer_rows(compared[0].roofline))
+            print_rows(console, "Layer by layer", LAYER_HEADER, layer_rows(compared[0].roofline))
         console.print(Text(f"source: {hardware.source}\n"))
     for sentence in sentences(compared, hardware):
         console.print(Text(sentence))
-
-
-def _print(
-    console: Console, title: str, header: Sequence[str], rows: Sequence[tuple[str, ...]]
-) -> None:
-    table = new_table(title)
-    for place, name in enumerate(header):
-        table.add_column(Text(name), justify="right" if place else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    console.print(table)

@@ -47,16 +47,11 @@ def _print(compared: "Compared") -> None:
     from rich.text import Text
 
     from nas.reporting.joint import named_rows
-    from nas.reporting.tables import new_table
+    from nas.reporting.tables import print_rows
 
     console = Console(highlight=False)
     for note in compared.notes:
         console.print(Text(note))
     for caption, rows in named_rows(compared):
-        table = new_table(caption)
-        for place, name in enumerate(["", *(one.name for one in compared.studies)]):
-            table.add_column(Text(name), justify="right" if place else "left", overflow="fold")
-        for row in rows:
-            table.add_row(*map(Text, row))
-        console.print(table)
+        print_rows(console, caption, ["", *(one.name for one in compared.studies)], rows)
     console.print(Text("* the most accurate of a row; intervals hold 95 %."))

@@ -169,17 +169,9 @@ def best_rows(compared: Compared, cost: str) -> list[tuple[str, ...]]:
     """The accuracy of each study's best network up to each size; a star marks a row's best."""
     rows = []
     for place, size in enumerate(compared.sizes(cost)):
-        found = [
-            (one.best(cost, compared.sizes(cost)) or _none(compared, cost))[place]
-            for one in compared.studies
-        ]
+        found = [one.best(cost, compared.sizes(cost))[place] for one in compared.studies]
         rows.append((short(size), *_marked(compared, found)))
     return rows
-
-
-def _none(compared: Compared, cost: str) -> list[Best]:
-    """The rows of a study of which nobody knows that cost."""
-    return [Best(cost, size, None) for size in compared.sizes(cost)]
 
 
 def _marked(compared: Compared, found: Sequence[Best]) -> list[str]:
@@ -279,7 +271,7 @@ def _study_json(compared: Compared, one: Beside) -> dict[str, Any]:
             }
             for cost in ("params", "flops")
             if (sizes := compared.sizes(cost))
-            for best in one.best(cost, sizes) or _none(compared, cost)
+            for best in one.best(cost, sizes)
         ],
         "course": [
             {"trials": int(count), "core_seconds": spent, "hypervolume": volume}

@@ -18,7 +18,7 @@ from nas.seeds import derive
 from nas.settings import Settings
 from search_space.architecture import Candidate
 from search_space.cost import cost
-from search_space.limits import over
+from search_space.limits import within
 from studies.optuna_parts.proposed import WithoutFirst
 
 REDRAWN = 30
@@ -44,20 +44,21 @@ class Seeded(BaseSampler):
             self._inner[place] = self._make(trial.number)
         return self._inner[place]
 
-    def _proposed(self, study: Any) -> Any:
+    def proposed(self, study: Any) -> Any:
+        """The study as its sampler is to see it."""
         return WithoutFirst(study, self._given) if self._given else study
 
     def before_trial(self, study: Any, trial: Any) -> None:
         """As Optuna has it, for this and what follows."""
-        self._of(trial).before_trial(self._proposed(study), trial)
+        self._of(trial).before_trial(self.proposed(study), trial)
 
     def infer_relative_search_space(self, study: Any, trial: Any) -> Any:
         """As the inner sampler."""
-        return self._of(trial).infer_relative_search_space(self._proposed(study), trial)
+        return self._of(trial).infer_relative_search_space(self.proposed(study), trial)
 
     def sample_relative(self, study: Any, trial: Any, search_space: Any) -> Any:
         """As the inner sampler."""
-        study, inner = self._proposed(study), self._of(trial)
+        study, inner = self.proposed(study), self._of(trial)
         if not self._kept:
             _pick_parents(self._make(trial.number), study, trial, search_space)
         return inner.sample_relative(study, trial, search_space)
@@ -65,11 +66,11 @@ class Seeded(BaseSampler):
     def sample_independent(self, study: Any, trial: Any, name: str, dist: Any) -> Any:
         """As the inner sampler, or one of the dimension's own."""
         inner = self._of(trial) if self._kept else self._make(trial.number, name)
-        return inner.sample_independent(self._proposed(study), trial, name, dist)
+        return inner.sample_independent(self.proposed(study), trial, name, dist)
 
     def after_trial(self, study: Any, trial: Any, state: Any, values: Any) -> None:
         """As the inner sampler, which is forgotten."""
-        self._of(trial).after_trial(self._proposed(study), trial, state, values)
+        self._of(trial).after_trial(self.proposed(study), trial, state, values)
         self._inner.pop(trial.number, None)
 
 
@@ -83,7 +84,6 @@ class Within(OneByOne):
     def __init__(self, make: Make, given: int, settings: Settings) -> None:
         self._make, self._settings = make, settings
         self._seeded = Seeded(make, given, kept=False)
-        self._given = given
         self._plan: tuple[int, dict[str, Any]] = (-1, {})
 
     def before_trial(self, study: Any, trial: Any) -> None:
@@ -97,8 +97,7 @@ class Within(OneByOne):
     def sample_independent(self, study: Any, trial: Any, name: str, dist: Any) -> Any:
         """The choice of that dimension of the candidate that was found for the trial."""
         if self._plan[0] != trial.number:
-            proposed = WithoutFirst(study, self._given) if self._given else study
-            self._plan = trial.number, self._found(proposed, trial)
+            self._plan = trial.number, self._found(self._seeded.proposed(study), trial)
         plan = self._plan[1]
         if name in plan and plan[name] in dist.choices:
             return plan[name]
@@ -138,7 +137,7 @@ class Within(OneByOne):
         settings = self._settings
         shape = (settings.resolution, settings.channels, settings.classes)
         known = cost(found.architecture, *shape)._asdict()
-        return all(excess <= 0 for excess in over(known, settings.free_limits()).values())
+        return within(known, settings.free_limits())
 
 
 def _pick_parents(spare: BaseSampler, study: Any, trial: Any, search_space: Any) -> None:

@@ -145,15 +145,11 @@ class _Loop:
         again = next_repeat(self.opened.results(), self.training.of)
         if again is None:
             return
-        names = {start.key: name for name, start in self._starts().items()}
+        names = {catalog.candidate(name).key: name for name in self.settings.start_from}
         about = {"repeat": self.training.of.get(again.key, 1), "key": again.key}
         if again.key in names:
             about["catalog"] = names[again.key]
         self.study.enqueue_trial(dict(self.history.params[again.key]), user_attrs=about)
-
-    def _starts(self) -> dict[str, Candidate]:
-        """The candidates that the study begins with, by their names in the catalog."""
-        return {name: catalog.candidate(name) for name in self.settings.start_from}
 
     def _begin(self, trial: Trial, kept: Kept) -> None:
         """Ask for params, count the cost; then end the trial, or await its evaluation."""

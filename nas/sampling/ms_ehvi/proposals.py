@@ -14,7 +14,7 @@ from nas.sampling.features import features
 from nas.settings import Settings
 from search_space.architecture import Candidate
 from search_space.cost import cost
-from search_space.limits import over
+from search_space.limits import within
 from search_space.spread import TRIED, Spread
 from studies.pareto import Floats
 
@@ -68,7 +68,7 @@ class Proposals:
 
     def allowed(self, one: Proposal) -> bool:
         """Whether it is within the study's limits, as far as they are known before training."""
-        return all(excess <= 0 for excess in over(one.known, self._limits).values())
+        return within(one.known, self._limits)
 
     def row(self, candidate: Candidate) -> Floats:
         """A candidate's features, [D]."""
