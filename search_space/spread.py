@@ -88,12 +88,17 @@ class Spread:
         self.least = self._known[edge].params
         self.most = self._known[-1 - edge].params
 
-    def draw(self, rng: Random, tried: int = TRIED) -> Drawn:
+    def draw(
+        self, rng: Random, tried: int = TRIED, between: tuple[float, float] | None = None
+    ) -> Drawn:
         """A candidate of a random size; what it is depends on the generator alone.
 
-        Of so many ``tried`` it is the nearest to that size.
+        Of so many ``tried`` it is the nearest to that size, which lies ``between`` two base-10
+        logarithms of parameters where these are given.
         """
-        params = rng.uniform(self.least, self.most)
+        low, high = between or (self.least, self.most)
+        low, high = max(low, self.least), min(high, self.most)
+        params = rng.uniform(min(low, high), high)
         near = sorted(self._known, key=lambda one: abs(one.params - params))[:NEIGHBOURS]
         flops = sorted(one.flops for one in near)
         edge = int(EDGE * len(flops))

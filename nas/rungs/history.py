@@ -1,5 +1,6 @@
 """What a study knows at a moment: exact losses of its candidates, their accuracies, who runs."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
@@ -8,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from studies.evaluation import Earlier
-from studies.forecast import Forecast, forecast
+from studies.forecast import Foretold, forecast, forecast_at_cost
 from studies.pareto import Floats
 
 
@@ -17,6 +18,18 @@ class Completed(NamedTuple):
 
     key: str
     params: Mapping[str, Any]
+
+
+class Size(NamedTuple):
+    """Base-10 logarithms of a candidate's parameters and FLOPs."""
+
+    params: float
+    flops: float
+
+    @classmethod
+    def of(cls, params: float, flops: float) -> "Size":
+        """That of so many parameters and FLOPs."""
+        return cls(math.log10(params), math.log10(flops))
 
 
 @dataclass
@@ -30,6 +43,8 @@ class History:
     catalog. ``pending`` are the keys of trials that run, and ``completed`` trials that have values,
     both by the trial's number. ``earlier`` has accuracies by rung from before the study began, and
     ``candidates`` the JSON of theirs: they foretell, but what is attained is the study's own alone.
+    ``sizes`` are candidates' by key; they foretell too where that is ``at_cost``. ``floor`` is the
+    accuracy up to which a network is of no use.
     Nothing here depends on the order of adding.
     """
 
@@ -42,6 +57,9 @@ class History:
     pending: dict[int, str] = field(default_factory=dict)
     completed: dict[int, Completed] = field(default_factory=dict)
     repeats: dict[str, dict[int, float]] = field(default_factory=dict)
+    sizes: dict[str, Size] = field(default_factory=dict)
+    at_cost: bool = False
+    floor: float = 0.0
 
     def __post_init__(self) -> None:
         self.accuracies = self.accuracies or [{} for _ in range(self.rungs)]
@@ -56,9 +74,10 @@ class History:
             candidates={one.key: one.candidate for one in earlier},
         )
 
-    def know(self, key: str, known: Sequence[float], params: Mapping[str, Any]) -> None:
+    def know(self, key: str, known: Sequence[float], params: Mapping[str, Any], size: Size) -> None:
         """Record a candidate that a trial has proposed, with its losses and its params."""
         self.known[key] = tuple(known)
+        self.sizes[key] = size
         self.params[key] = params
 
     def add(self, key: str, known: Sequence[float], rung: int, accuracy: float) -> None:
@@ -79,15 +98,23 @@ class History:
         """Accuracies at a rung from all studies; where both have one, the study's own."""
         return {**self.earlier[rung], **self.accuracies[rung]}
 
-    def pairs(self, low: int, high: int) -> tuple[Floats, Floats]:
-        """Accuracies at two rungs of the candidates known at both, [P] each."""
-        first, second = self.learned(low), self.learned(high)
-        both = sorted(first.keys() & second.keys())
-        return np.array([first[key] for key in both]), np.array([second[key] for key in both])
+    def foretold(self, rung: int, keys: Sequence[str]) -> list[Foretold] | None:
+        """What candidates' accuracies at ``rung`` say of the last one.
 
-    def forecast(self, rung: int) -> Forecast | None:
-        """What ``rung`` foretells of the last one; None where too few are known at both."""
-        return forecast(*self.pairs(rung, self.rungs - 1))
+        None where too few are known at both.
+        """
+        first, second = self.learned(rung), self.learned(self.rungs - 1)
+        both = sorted(first.keys() & second.keys())
+        low = np.array([first[key] for key in both])
+        high = np.array([second[key] for key in both])
+        accuracies = np.array([first[key] for key in keys])
+        if not self.at_cost:
+            line = forecast(low, high)
+            return line.of(accuracies) if line else None
+        costs = np.array([self.sizes[key] for key in both]).reshape(-1, len(Size._fields))
+        known = forecast_at_cost(low, high, costs)
+        asked = np.array([self.sizes[key] for key in keys]).reshape(-1, len(Size._fields))
+        return known.of(accuracies, asked) if known else None
 
     def attained(self, rung: int) -> tuple[list[str], Floats, Floats]:
         """Keys [N], accuracies [N] and known losses [N, K] of the study's own at ``rung`` or above.

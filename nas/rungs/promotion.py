@@ -28,8 +28,13 @@ class Decision(NamedTuple):
 
 
 def known_cost(history: History, key: str, rung: int) -> Decision:
-    """Stopped if something that costs no more has already what the candidate may still reach."""
-    bound = upper_bound(history, rung, history.accuracies[rung][key])
+    """Stopped if something that costs no more has already what the candidate may still reach.
+
+    Or if that is of no use.
+    """
+    bound = upper_bound(history, rung, key)
+    if bound <= history.floor:
+        return Decision(False, f"may reach {bound:.2%}; {history.floor:.2%} is of no use yet")
     keys, accuracies, known = history.attained(rung)
     cheaper = np.all(known <= np.array(history.known[key]), axis=1)
     cheaper &= np.array([other != key for other in keys], dtype=bool)
@@ -39,13 +44,15 @@ def known_cost(history: History, key: str, rung: int) -> Decision:
     return Decision(False, f"may reach {bound:.2%}; {best:.2%} is there at no more cost")
 
 
-def upper_bound(history: History, rung: int, accuracy: float) -> float:
+def upper_bound(history: History, rung: int, key: str) -> float:
     """The accuracy that a candidate may reach at the last rung, exceeded with probability RISK.
 
     1.0 where too little is known.
     """
-    known = history.forecast(rung)
-    return known.upper_bound(accuracy, RISK) if known else 1.0
+    foretold = history.foretold(rung, [key])
+    if foretold is None:
+        return 1.0
+    return foretold[0].upper_bound(history.accuracies[rung][key], RISK)
 
 
 def asha(history: History, key: str, rung: int, eta: float) -> Decision:

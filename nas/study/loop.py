@@ -13,7 +13,7 @@ from typing import Any
 from optuna.trial import Trial, TrialState
 
 from nas.objectives import OBJECTIVES, known_losses, known_of
-from nas.rungs.history import Completed
+from nas.rungs.history import Completed, Size
 from nas.rungs.names import PROMOTIONS
 from nas.rungs.repeats import Training, next_repeat
 from nas.settings import Request
@@ -188,8 +188,10 @@ class _Loop:
     def _know(self, begun: _Begun, known: Mapping[str, float]) -> None:
         """Let the sampler know of a candidate as soon as its costs are."""
         begun.losses = known_losses(self.settings.objectives, known)
-        self.history.know(begun.candidate.key, begun.losses, begun.params)
-        self.history.pending[begun.trial.number] = begun.candidate.key
+        key = begun.candidate.key
+        size = Size.of(known["params"], known["flops"])
+        self.history.know(key, begun.losses, begun.params, size)
+        self.history.pending[begun.trial.number] = key
 
     def _enter(self, begun: _Begun) -> None:
         """Have the candidate evaluated at its rung, unless that is stored or already awaited."""

@@ -2,22 +2,24 @@
 
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
 from optuna.trial import Trial as OptunaTrial
 
-from nas.axes import axes_of
+from nas.axes import axes_of, floor_of
 from nas.objectives import known_losses
-from nas.rungs.history import Completed, History
+from nas.rungs.history import Completed, History, Size
 from nas.sampling.samplers import seeded
 from nas.settings import Settings
 from nas.short_run.evaluation import versions
 from nas.study.stored import StoredStudy, check_same, read_study, remember_images
+from search_space.architecture import Candidate
+from search_space.cost import cost
 from studies.earlier import find_earlier, load_earlier
-from studies.evaluation import REPLAYED
+from studies.evaluation import REPLAYED, Earlier
 from studies.results import Results, of_trials, trial_from
 from studies.store import Store
 from studies.trials import Trial
@@ -31,7 +33,8 @@ def remember(history: History, settings: Settings, trial: Trial, params: Mapping
     if "latency" in settings.objectives and kept.latency is None:
         return  # over a limit before that was measured
     losses = known_losses(settings.objectives, kept.costs)
-    history.know(kept.key, losses, params)
+    size = Size.of(kept.costs["params"], kept.costs["flops"])
+    history.know(kept.key, losses, params, size)
     if kept.repeat:
         if trial.values:
             history.repeat(
@@ -81,6 +84,25 @@ class OpenStudy:
         return OptunaTrial(self.study, trial_id)
 
 
+def begun(settings: Settings, earlier: Sequence[Earlier]) -> History:
+    """What a study knows that begins, if that is what earlier ones measured."""
+    history = History.after(earlier, settings.budgets)
+    if settings.edition == 1:
+        return history
+    history.at_cost = True
+    if "accuracy" in settings.objectives:
+        history.floor = floor_of(settings)
+    for key, data in history.candidates.items():
+        total = cost(
+            Candidate.from_json(data).architecture,
+            settings.resolution,
+            settings.channels,
+            settings.classes,
+        )
+        history.sizes[key] = Size.of(total.params, total.flops)
+    return history
+
+
 def open_study(
     store: Store, name: str, settings: Settings, stored: StoredStudy | None = None
 ) -> OpenStudy:
@@ -97,7 +119,7 @@ def open_study(
         earlier = load_earlier(store, name)
     else:
         earlier = find_earlier(store, settings.to_json()) if settings.warm_start else []
-    history = History.after(earlier, settings.budgets)
+    history = begun(settings, earlier)
     sampler = seeded(settings, history)
     axes = axes_of(settings)
     if stored is None:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from studies.forecast import Forecast, forecast
+from studies.forecast import Line, forecast
 from studies.pareto import Floats
 from studies.report.content import Content, Factor, Shares
 from studies.trials import Trial
@@ -108,8 +108,12 @@ def sample(content: Content) -> Sample:
     return Sample(accuracy, np.log10(cost), tuple(g for g in groups if g is not None), foretold)
 
 
-def _forecasts(trials: Sequence[Trial], rungs: int) -> dict[int, Forecast]:
-    """What each rung but the last foretells of it, where enough trials went through all."""
+def _forecasts(trials: Sequence[Trial], rungs: int) -> dict[int, Line]:
+    """What each rung but the last foretells of it, where enough trials went through all.
+
+    By a line: what is foretold from the cost too, as the search does, has less of what choices do
+    at given cost.
+    """
     full = np.array([trial.rungs for trial in trials if len(trial.rungs) == rungs])
     found = {
         rung: forecast(full[:, rung], full[:, -1]) if len(full) else None

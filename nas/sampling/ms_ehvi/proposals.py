@@ -48,11 +48,19 @@ class Proposals:
     def _spread(self) -> Spread:
         return spread_of(self.settings)
 
-    def drawn(self, rng: random.Random, tried: int = TRIED) -> Proposal:
-        """A random candidate of the space; of so many ``tried`` the nearest to a random size."""
+    def drawn(
+        self,
+        rng: random.Random,
+        tried: int = TRIED,
+        between: tuple[float, float] | None = None,
+    ) -> Proposal:
+        """A random candidate of the space; of so many ``tried`` the nearest to a random size.
+
+        That lies ``between`` two base-10 logarithms of parameters where these are given.
+        """
         if self.settings.edition == 1:
             return self._completed({}, rng)
-        found = self._spread.draw(rng, tried)
+        found = self._spread.draw(rng, tried, between)
         return Proposal(found.params, found.candidate.key, *self._described(found.candidate))
 
     def mutated(self, parent: Mapping[str, Any], rng: random.Random) -> Proposal:

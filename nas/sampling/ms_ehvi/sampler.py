@@ -11,6 +11,7 @@ has what it knew of earlier studies when it began.
 
 import random
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from nas.sampling.features import log_seconds
 from nas.sampling.ms_ehvi.improvement import expected_improvement
 from nas.sampling.ms_ehvi.proposals import Proposal, Proposals
 from nas.sampling.ms_ehvi.surrogate import Scale, Surrogate, errors_at_the_end
+from nas.sampling.ms_ehvi.windows import Window, next_window, windows_of
 from nas.sampling.one_by_one import OneByOne
 from nas.seeds import derive
 from nas.settings import Settings
@@ -44,6 +46,12 @@ POOL = 400
 FRESH, MUTATIONS = 10, 40
 ROUNDS, PARENTS = 2, 8
 """How often the best proposals so far are mutated, and how many of them."""
+
+EDGE = 0.005
+"""How far beyond a window, as base-10 logarithm of the cost, what is at its end still counts."""
+
+NEAR = 0.3
+"""How far beyond it a member of the front is still a parent of what is wanted in it."""
 
 Valued = Callable[[Sequence[Proposal]], Floats]
 """What proposals are worth, [N]."""
@@ -107,21 +115,38 @@ class MsEhvi(OneByOne):
     def _proposed(self, number: int, rng: random.Random) -> dict[str, Any]:
         """Params of a candidate that no trial has had; none where none was found."""
         history = self.history
-        trained = "accuracy" in self.settings.objectives
-        if trained and (number < self.startup or len(errors_at_the_end(history)) < 2):
-            # Of every size alike, from the second edition on: large ones are wanted too.
-            of = CHEAPEST_OF if self.settings.edition == 1 else 1
-            few = self._new(self._proposals.drawn(rng) for _ in range(of))
+        if "accuracy" not in self.settings.objectives:
+            return self._best(rng, self._certain_value())
+        window = next_window(self._windows, history.known.values()) if self._windows else None
+        if number < self.startup or len(errors_at_the_end(history)) < 2:
+            between = window.params if window else None
+            drawn = (self._proposals.drawn(rng, between=between) for _ in range(CHEAPEST_OF))
+            few = self._new(drawn)
             return min(few, key=lambda one: log_seconds(one.row)).params if few else {}
-        return self._best(rng, self._value(number) if trained else self._certain_value())
+        return self._best(rng, self._value(number, window), window)
 
-    def _value(self, number: int) -> Valued:
-        """Expected improvement, accuracy being what the surrogate says of it."""
+    @cached_property
+    def _windows(self) -> list[Window]:
+        """What trials are divided over; in the first edition nothing."""
+        if self.settings.edition == 1:
+            return []
+        pool = self._pooled()
+        costs = np.array([one.losses for one in pool]).reshape(len(pool), -1)
+        seconds = np.exp([log_seconds(one.row) for one in pool])
+        return windows_of(self.settings, costs, seconds)
+
+    def _value(self, number: int, window: Window | None) -> Valued:
+        """Expected improvement, accuracy being what the surrogate says of it.
+
+        In a window that of the front up to its end.
+        """
         scale = Scale.of(np.array([one.row for one in self._pooled()]))
         self._describe()
         surrogate = Surrogate(self.history, self._rows, scale)
         front = np.vstack([self._front(), self._expected(number, surrogate)])
         reference = self._reference()
+        if window is not None:
+            reference[1 + window.column] = window.high + EDGE
 
         def value(proposals: Sequence[Proposal]) -> Floats:
             inputs = np.array([one.row for one in proposals])
@@ -158,18 +183,28 @@ class MsEhvi(OneByOne):
 
         return value
 
-    def _best(self, rng: random.Random, value: Valued) -> dict[str, Any]:
-        """Params of the most valuable proposal that is found; none if all have been trials."""
-        drawn = [self._proposals.drawn(rng, 2) for _ in range(FRESH)]
-        found = self._new([*self._pooled(), *drawn, *self._mutations(self._parents(), rng)])
+    def _best(
+        self, rng: random.Random, value: Valued, window: Window | None = None
+    ) -> dict[str, Any]:
+        """Params of the most valuable proposal that is found; none if all have been trials.
+
+        It is in the window, if there is one and something new is found in it.
+        """
+        between = window.params if window else None
+        drawn = [self._proposals.drawn(rng, 2, between) for _ in range(FRESH)]
+        parents = self._parents(window)
+        found = self._new([*self._pooled(), *drawn, *self._mutations(parents, rng)])
+        inside = [one for one in found if window is None or window.holds(one.losses)]
+        found = inside or found
         if not found:
             return {}
         values = value(found)
         for _ in range(ROUNDS):
             best = np.argsort(-values, kind="stable")[:PARENTS]
             there = {one.key for one in found}
-            parents = [found[place].params for place in best]
-            better = self._new(self._mutations(parents, rng), there)
+            better = self._new(self._mutations([found[place].params for place in best], rng), there)
+            if inside and window is not None:
+                better = [one for one in better if window.holds(one.losses)]
             if better:
                 found += better
                 values = np.concatenate([values, value(better)])
@@ -235,8 +270,8 @@ class MsEhvi(OneByOne):
         axes = axes_of(self.settings)
         return reference_point(sorted(axes, key=lambda axis: OBJECTIVES[axis.name].known))
 
-    def _parents(self) -> list[Mapping[str, Any]]:
-        """Params of the study's front, by its complete trials."""
+    def _parents(self, window: Window | None = None) -> list[Mapping[str, Any]]:
+        """Params of the study's front, by its complete trials; near a window, if some are there."""
         history = self.history
         complete = [one for _, one in sorted(history.completed.items()) if one.params]
         if not complete:
@@ -248,7 +283,11 @@ class MsEhvi(OneByOne):
                 for key, _ in complete
             ]
         )
-        return [complete[index].params for index in np.flatnonzero(front_mask(losses))]
+        front = [complete[index] for index in np.flatnonzero(front_mask(losses))]
+        if window is not None:
+            near = window._replace(low=window.low - NEAR, high=window.high + NEAR)
+            front = [one for one in front if near.holds(history.known[one.key])] or front
+        return [one.params for one in front]
 
 
 def startup_trials(begun: History) -> int:
@@ -257,6 +296,8 @@ def startup_trials(begun: History) -> int:
     Known are those with an accuracy at the last rung, measured or forecast.
     """
     last = begun.rungs - 1
-    telling = [rung for rung in range(begun.rungs) if rung == last or begun.forecast(rung)]
+    telling = [
+        rung for rung in range(begun.rungs) if rung == last or begun.foretold(rung, []) is not None
+    ]
     known = {key for rung in telling for key in begun.learned(rung)}
     return max(0, STARTUP_TRIALS - len(known))

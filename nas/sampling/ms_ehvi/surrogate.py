@@ -54,8 +54,7 @@ class Surrogate:
     """Predicts accuracies (0..1) from rows of features.
 
     A Gaussian process ([Rasmussen2006]_) of the logarithm of the error at the last rung. Where a
-    candidate was stopped before, a line through the candidates known at both rungs gives its label
-    and the label's extra variance.
+    candidate was stopped before, what its rung foretells is its label, with extra variance.
     """
 
     def __init__(self, history: History, rows: Mapping[str, Floats], scale: Scale) -> None:
@@ -111,11 +110,13 @@ def errors_at_the_end(history: History) -> dict[str, Label]:
     """
     last = history.rungs - 1
     labels: dict[str, Label] = {}
+    ended = _measured(history, last)
     for rung in range(last):
-        if known := history.forecast(rung):
-            for key, accuracy in history.learned(rung).items():
-                labels[key] = Label(known.expected(accuracy), known.variance(accuracy), rung)
-    labels |= _measured(history, last)
+        keys = [key for key in history.learned(rung) if key not in ended]
+        foretold = history.foretold(rung, keys) or ()
+        for key, found in zip(keys, foretold, strict=False):
+            labels[key] = Label(found.error, found.variance, rung)
+    labels |= ended
     for rung in reversed(range(last)):
         if len(labels) < 2:
             labels = _measured(history, rung)

@@ -1,11 +1,14 @@
 """Who goes on: the bound's calibration, exact costs, ranks by non-dominated sorting."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nas.rungs.history import History
+from nas.rungs.history import History, Size
 from nas.rungs.names import PROMOTIONS
 from nas.rungs.promotion import RISK, crowding, ranking, upper_bound
 from studies.forecast import LEAST_PAIRS
@@ -27,6 +30,16 @@ def history_of(
     return history, gains
 
 
+MIDDLE = Size(5, 7)
+
+
+def bound(history: History, accuracy: float, size: Size = MIDDLE) -> float:
+    """What a candidate may reach that has this accuracy at the first rung."""
+    history.accuracies[0]["asked"] = accuracy
+    history.sizes["asked"] = size
+    return upper_bound(history, 0, "asked")
+
+
 def test_the_bound_is_exceeded_as_often_as_it_says() -> None:
     exceeded = total = 0
     for seed in range(300):
@@ -35,20 +48,77 @@ def test_the_bound_is_exceeded_as_often_as_it_says() -> None:
         for _ in range(10):
             low = rng.uniform(0.15, 0.5)
             high = 0.6 * low**0.8 * np.exp(0.1 * rng.normal())
-            exceeded += 1 - high > upper_bound(history, 0, 1 - low)
+            exceeded += 1 - high > bound(history, 1 - low)
             total += 1
     assert abs(exceeded / total - RISK) < 0.005
 
 
+def sized(rng: np.random.Generator, count: int, noise: float) -> tuple[History, Callable[[], Any]]:
+    """Candidates at both rungs whose errors depend on their size too, and what makes more."""
+    history = History(2, at_cost=True)
+
+    def more() -> tuple[float, float, Size]:
+        size = Size(rng.uniform(3, 6), rng.uniform(5, 8))
+        low = rng.uniform(0.15, 0.5)
+        change = 0.1 * (5 - size.params) - 0.1 * (size.flops - 6.5) + noise * rng.normal()
+        return low, 0.6 * low**0.8 * np.exp(change), size
+
+    for index in range(count):
+        low, high, size = more()
+        history.know(str(index), size, {}, size)
+        history.add(str(index), size, 0, 1 - low)
+        history.add(str(index), size, 1, 1 - high)
+    return history, more
+
+
+def test_the_bound_that_knows_the_cost_is_exceeded_as_often_as_it_says() -> None:
+    exceeded, wide, narrow = [], [], []
+    for seed in range(300):
+        history, more = sized(np.random.default_rng(seed), 12 + seed % 30, 0.05)
+        for _ in range(10):
+            low, high, size = more()
+            narrow.append(bound(history, 1 - low, size))
+            exceeded.append(1 - high > narrow[-1])
+            history.at_cost = False
+            wide.append(bound(history, 1 - low, size))
+            history.at_cost = True
+    assert abs(np.mean(exceeded) - RISK) < 0.006
+    assert np.mean(narrow) < np.mean(wide) - 0.02
+
+
+def test_a_bound_at_cost_does_not_mind_candidates_of_one_cost() -> None:
+    history = History(2, at_cost=True)
+    for index in range(20):
+        history.know(str(index), (1.0,), {}, Size(4, 6))
+        history.add(str(index), (1.0,), 0, 0.5 + 0.01 * index)
+        history.add(str(index), (1.0,), 1, 0.6 + 0.01 * index)
+    assert 0.7 <= bound(history, 0.6, Size(4, 6)) < 0.75
+
+
+def test_what_cannot_be_of_use_stops() -> None:
+    history, _ = history_of(np.random.default_rng(1), 30, 0.01)
+    history.add("cheapest", (0.0, 0.0), 0, 0.55)
+    assert not stopped(history, "cheapest")
+    history.floor = 0.8
+    assert stopped(history, "cheapest")
+    reason = PROMOTIONS["known-cost"].decide(history, "cheapest", 0, 3.0).reason
+    assert reason.endswith("; 80.00% is of no use yet")
+    history.add("good", (0.0, 0.0), 0, 0.8)
+    assert not stopped(history, "good")
+
+
 def test_too_few_pairs_say_nothing() -> None:
     history, _ = history_of(np.random.default_rng(0), LEAST_PAIRS - 1, 0.1)
-    assert upper_bound(history, 0, 0.1) == 1.0
+    assert bound(history, 0.1) == 1.0
 
 
-@given(st.integers(0, 1000), st.floats(0.0, 0.999))
-def test_the_bound_is_an_accuracy_and_not_below_what_is_there(seed: int, accuracy: float) -> None:
-    history, _ = history_of(np.random.default_rng(seed), 12, 0.2)
-    assert accuracy <= upper_bound(history, 0, accuracy) <= 1.0
+@given(st.integers(0, 1000), st.floats(0.0, 0.999), st.booleans())
+def test_the_bound_is_an_accuracy_and_not_below_what_is_there(
+    seed: int, accuracy: float, at_cost: bool
+) -> None:
+    history, _ = sized(np.random.default_rng(seed), 14, 0.2)
+    history.at_cost = at_cost
+    assert accuracy <= bound(history, accuracy) <= 1.0
 
 
 def test_equal_accuracies_bound_without_a_slope() -> None:
@@ -56,7 +126,7 @@ def test_equal_accuracies_bound_without_a_slope() -> None:
     for index in range(8):
         history.add(str(index), (1.0,), 0, 0.5)
         history.add(str(index), (1.0,), 1, 0.7 + 0.01 * index)
-    assert 0.75 < upper_bound(history, 0, 0.5) < 0.9
+    assert 0.75 < bound(history, 0.5) < 0.9
 
 
 def stopped(history: History, key: str, rung: int = 0, rule: str = "known-cost") -> bool:

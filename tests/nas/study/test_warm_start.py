@@ -207,7 +207,7 @@ def test_earlier_pairs_foretell_and_earlier_accuracies_stop_nobody() -> None:
         assert history.attained(1)[0] == []
         assert PROMOTIONS["known-cost"].decide(history, "mine", 0, 3.0).go
         history.add("good", (4.0, 5.0), 1, 0.99)
-    assert cold.forecast(0) is None
+    assert cold.foretold(0, []) is None
     assert not PROMOTIONS["known-cost"].decide(warm, "mine", 0, 3.0).go
     assert PROMOTIONS["known-cost"].decide(cold, "mine", 0, 3.0).go
     labels = errors_at_the_end(warm)
@@ -227,8 +227,11 @@ def test_asha_ranks_the_studys_own_alone() -> None:
 def test_the_studys_own_accuracy_counts_where_both_have_one() -> None:
     history = History(2, earlier=pairs(20))
     history.add("000", (5.0,), 0, 0.52)
-    low, high = history.pairs(0, 1)
-    assert low[0] == 0.52
-    assert high[0] == pytest.approx(0.9)
+    own, twin = pairs(20)[0]["001"], "001"
+    (before,) = History(2, earlier=pairs(20)).foretold(0, [twin]) or ()
+    (told,) = history.foretold(0, [twin]) or ()
+    assert history.learned(0)["000"] == 0.52
+    assert history.learned(0)[twin] == own
+    assert told.error > before.error  # 52 % led to 90 %, so 50.5 % lead to less than was thought
     history.add("000", (5.0,), 1, 0.91)
     assert errors_at_the_end(history)["000"].error == pytest.approx(np.log(0.09))

@@ -1,0 +1,76 @@
+"""Windows: sizes that trials are divided over, so that the best network up to each gets better.
+
+Expected improvement alone goes where it is cheapest to improve, and stays there. So every trial is
+for one window of a cost, half a decade wide, and proposes what improves the front most within it.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from nas.objectives import OBJECTIVES
+from nas.settings import Settings
+from studies.best import SIZES
+from studies.pareto import Floats
+
+EVENNESS = 0.5
+"""Between 0, as many trials for each window, and 1, as much time for each."""
+
+
+class Window(NamedTuple):
+    """What has more than ``low`` and at most ``high`` of a ``cost``, as losses.
+
+    ``column`` is that cost's among the known losses; ``seconds`` is how long, but for a constant,
+    one of its candidates trains.
+    """
+
+    cost: str
+    column: int
+    low: float
+    high: float
+    seconds: float
+
+    def holds(self, losses: Sequence[float]) -> bool:
+        """Whether a candidate of those known losses is in it."""
+        return self.low < losses[self.column] <= self.high
+
+    @property
+    def params(self) -> tuple[float, float] | None:
+        """Between which logarithms of parameters its candidates are; None where that isn't said."""
+        return (self.low, self.high) if self.cost == "params" else None
+
+
+def windows_of(settings: Settings, losses: Floats, seconds: Floats) -> list[Window]:
+    """The windows of a study, from small to large; none where it has no cost but latency.
+
+    ``losses`` [N, K] are known ones of random candidates, ``seconds`` [N] what these take to train.
+    A window without any of them is left out.
+    """
+    names = [name for name in settings.objectives if OBJECTIVES[name].known]
+    name = next((name for name in SIZES if name in names), None)
+    if name is None:
+        return []
+    column = names.index(name)
+    limit = settings.limits().get(name)
+    most = limit or min(settings.largest.get(name, SIZES[name][-1]), SIZES[name][-1])
+    edges = [0.0, *(float(np.log10(size)) for size in SIZES[name] if size < most)]
+    edges.append(float(np.log10(most)))
+    found = []
+    for low, high in pairwise(edges):
+        inside = (losses[:, column] > low) & (losses[:, column] <= high)
+        if inside.any():
+            found.append(Window(name, column, low, high, float(np.median(seconds[inside]))))
+    return found
+
+
+def next_window(windows: Sequence[Window], proposed: Iterable[Sequence[float]]) -> Window:
+    """The window that has had the least so far, by the known losses of what was proposed."""
+    rows = list(proposed)
+
+    def had(window: Window) -> float:
+        count = sum(window.holds(losses) for losses in rows)
+        return float((count + 1) * window.seconds**EVENNESS)
+
+    return min(windows, key=had)
