@@ -5,9 +5,10 @@ the one that a model of the table predicts, plus a deviation that varies smoothl
 those that are alike share it, and it is none at the table's own. So nobody wins by drawing many
 tickets, as where each candidate has luck of its own, and short runs rank candidates as well, and as
 badly, as they do in truth: from budget to budget deviations are as alike as the errors that the
-model makes out of fold. None is better than the best of the table at like cost. Every evaluation
-adds the noise that runs of other seeds showed ([Zela2022]_ has the idea of a surrogate,
-[Rahimi2007]_ that of the smooth random function).
+model makes out of fold. None is better than the best of the table at like cost. A budget that few
+candidates were measured at follows the one before it: its error is what the error there and the
+cost foretell. Every evaluation adds the noise that runs of other seeds showed ([Zela2022]_ has the
+idea of a surrogate, [Rahimi2007]_ that of the smooth random function).
 
 What it is worth is measured by benchmarks/fidelity.py: networks that searchers find on it are
 trained for real.
@@ -30,7 +31,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.stats import kendalltau
 from sklearn.ensemble import GradientBoostingRegressor
-from sklearn.linear_model import RidgeCV
+from sklearn.linear_model import LinearRegression, RidgeCV
 from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -72,6 +73,9 @@ FEATURES = 1024
 TOLERANCE = 0.01
 """Share of its variance that such a function may keep at the candidates of the table."""
 
+FEW = 0.5
+"""Share of the candidates at the budget before below which a budget follows that one."""
+
 FOLDS = 5
 CHANCE = 0.1
 """Accuracy below which no prediction goes."""
@@ -103,7 +107,8 @@ class Replay:
 
     ``candidates`` are JSON by key; ``outcomes`` are of one setting. ``quality`` has an entry for
     each budget. What is answered depends on the table alone, whatever a study asks for. TableError
-    where the table can't answer at one of ``wanted``.
+    where the table can't answer at one of ``wanted``. Seconds of a budget at which nothing was
+    timed lie on the line through those of two others: they grow with the images.
     """
 
     def __init__(
@@ -117,6 +122,7 @@ class Replay:
         self._rows: dict[str, Floats] = {}
         self._known: dict[int, dict[str, float]] = {}
         self._models: dict[int, GradientBoostingRegressor] = {}
+        self._after: dict[int, tuple[int, LinearRegression]] = {}
         self._clocks: dict[int, Pipeline] = {}
         self._seen: dict[int, tuple[Floats, Floats]] = {}
         self.quality: dict[int, Quality] = {}
@@ -127,8 +133,10 @@ class Replay:
         with threadpool_limits(1):  # bits may depend on it
             for budget in sorted({run.budget for run in outcomes}):
                 errors, times = _by_candidate(outcomes, budget)
-                if min(len(errors), len(times)) >= LEAST_CANDIDATES:
-                    residuals[budget] = self._fit(budget, errors, times)
+                if len(times) >= LEAST_CANDIDATES:
+                    self._clocks[budget] = self._clock(times)
+                if len(errors) >= LEAST_CANDIDATES and self._timed(budget):
+                    residuals[budget] = self._fit(budget, errors)
                     shares[budget] = float(np.mean([1 / len(found) for found in errors.values()]))
                 elif budget in wanted:
                     raise _too_few(outcomes, budget, len(errors), len(times))
@@ -142,7 +150,7 @@ class Replay:
         key, budget = request.candidate.key, request.budget
         rng = np.random.default_rng(derive(request.seed, "replay", key, budget))
         error = np.log(1 - self.truth(request.candidate, budget))
-        error += (self.quality[budget].noise or 0.0) * rng.standard_normal()
+        error += self._noise(budget) * rng.standard_normal()
         accuracy = float(np.clip(1 - np.exp(error), CHANCE, 0.9999))
         seconds = self.seconds(request.candidate, budget)
         speed = budget / seconds
@@ -153,15 +161,49 @@ class Replay:
         key = candidate.key
         if key in self._known[budget]:
             return 1 - float(np.exp(self._known[budget][key]))
-        row = self._row(candidate).reshape(1, -1)
-        place = list(self._models).index(budget)
-        error = float(self._models[budget].predict(row)[0]) + float(self._field(row)[0, place])
-        return float(np.clip(1 - np.exp(max(error, self._least(row[0], budget))), CHANCE, 0.9999))
+        row = self._row(candidate)
+        error = self._expected(key, row, budget)
+        return float(np.clip(1 - np.exp(max(error, self._least(row, budget))), CHANCE, 0.9999))
+
+    def _expected(self, key: str, row: Floats, budget: int) -> float:
+        """Logarithm of the error of a candidate that was not measured at a budget."""
+        place = list(self.quality).index(budget)
+        if budget not in self._after:
+            deviation = float(self._field(row.reshape(1, -1))[0, place])
+            return float(self._models[budget].predict(row.reshape(1, -1))[0]) + deviation
+        before, line = self._after[budget]
+        if key in self._known[before]:
+            return float(line.predict([[self._known[before][key], *row[: len(ALIKE)]]])[0])
+        known = float(self._models[before].predict(row.reshape(1, -1))[0])
+        deviation = float(self._field(row.reshape(1, -1))[0, place])
+        return float(line.predict([[known, *row[: len(ALIKE)]]])[0]) + deviation
 
     def seconds(self, candidate: Candidate, budget: int) -> float:
         """Seconds of one evaluation on one worker, predicted from its cost."""
         row = self._row(candidate)[:GRAPH].reshape(1, -1)
-        return float(np.exp(self._clocks[budget].predict(row)[0]))
+
+        def at(timed: int) -> float:
+            return float(np.exp(self._clocks[timed].predict(row)[0]))
+
+        if budget in self._clocks:
+            return at(budget)
+        low, high = sorted(self._clocks)[-2:]
+        each = max(0.0, at(high) - at(low)) / (high - low)
+        return max(at(high) + each * (budget - high), 0.01)
+
+    def _noise(self, budget: int) -> float:
+        """Standard deviation that a seed gives the logarithm of the error; 0 where nobody knows.
+
+        Where it wasn't measured it is as at the budget that this one follows.
+        """
+        known = self.quality[budget].noise
+        if known is None and budget in self._after:
+            return self._noise(self._after[budget][0])
+        return known or 0.0
+
+    def _timed(self, budget: int) -> bool:
+        """Whether seconds at a budget are known, or follow from those at others."""
+        return budget in self._clocks or len(self._clocks) > 1
 
     def _least(self, row: Floats, budget: int) -> float:
         """Logarithm of the least error that the table has at a budget of what costs about as much.
@@ -176,23 +218,24 @@ class Replay:
         row: Floats = features([candidate], self._image, CLASSES)[0]
         return row
 
-    def _fit(
-        self,
-        budget: int,
-        errors: Mapping[str, Sequence[float]],
-        times: Mapping[str, Sequence[float]],
-    ) -> dict[str, float]:
-        """Models of accuracy and of seconds at a budget; the first one's out-of-fold errors."""
+    def _clock(self, times: Mapping[str, Sequence[float]]) -> Pipeline:
+        """The model of an evaluation's seconds from its cost."""
+        costs = np.array([self._rows[key][:GRAPH] for key in sorted(times)])
+        logs = [fmean(times[key]) for key in sorted(times)]
+        return make_pipeline(StandardScaler(), RidgeCV()).fit(costs, logs)
+
+    def _fit(self, budget: int, errors: Mapping[str, Sequence[float]]) -> dict[str, float]:
+        """What predicts accuracy at a budget; by key its out-of-fold errors."""
         known = self._known[budget] = {key: fmean(errors[key]) for key in sorted(errors)}
         rows = np.array([self._rows[key] for key in known])
         labels = np.array(list(known.values()))
-        folds = KFold(FOLDS, shuffle=True, random_state=0)
-        predicted = cross_val_predict(model(), rows, labels, cv=folds)
-        self._models[budget] = model().fit(rows, labels)
         self._seen[budget] = rows[:, : len(ALIKE)], labels
-        costs = np.array([self._rows[key][:GRAPH] for key in sorted(times)])
-        logs = [fmean(times[key]) for key in sorted(times)]
-        self._clocks[budget] = make_pipeline(StandardScaler(), RidgeCV()).fit(costs, logs)
+        many = [there for there in self._models if len(known) < FEW * len(self._known[there])]
+        if many:
+            predicted = self._follow(budget, max(many))
+        else:
+            predicted = _out_of_fold(rows, labels)
+            self._models[budget] = model().fit(rows, labels)
         spread = [np.var(values, ddof=1) for values in errors.values() if len(values) > 1]
         self.quality[budget] = Quality(
             len(known),
@@ -201,6 +244,35 @@ class Replay:
             float(np.sqrt(np.mean(spread))) if spread else None,
         )
         return dict(zip(known, labels - predicted, strict=True))
+
+    def _follow(self, budget: int, before: int) -> Floats:
+        """Have a budget's errors follow from those at another; those predicted out of fold [N].
+
+        As for a candidate that was measured at neither.
+        """
+        there, here = self._known[before], self._known[budget]
+        both = [key for key in here if key in there]
+        costs = {key: self._rows[key][: len(ALIKE)] for key in here}
+        line = LinearRegression().fit(
+            [[there[key], *costs[key]] for key in both], [here[key] for key in both]
+        )
+        self._after[budget] = before, line
+        followed = [key for key in there if key not in here]
+        asked = [[there[key], *self._rows[key][: len(ALIKE)]] for key in followed]
+        self._seen[budget] = (
+            np.array([self._rows[key][: len(ALIKE)] for key in [*here, *followed]]),
+            np.concatenate([list(here.values()), line.predict(asked)]),
+        )
+        found = _out_of_fold(
+            np.array([self._rows[key] for key in there]), np.array(list(there.values()))
+        )
+        predicted = dict(zip(there, found, strict=True))
+        missing = [key for key in here if key not in there]
+        if missing:
+            rows = np.array([self._rows[key] for key in missing])
+            predicted |= dict(zip(missing, self._models[before].predict(rows), strict=True))
+        told: Floats = line.predict([[predicted[key], *costs[key]] for key in here])
+        return told
 
     def _deviations(
         self, residuals: Mapping[int, Mapping[str, float]], shares: Mapping[int, float]
@@ -218,7 +290,7 @@ class Replay:
                 f"{LEAST_CANDIDATES} are needed; record more of them"
             )
         table = np.array([[found[key] for key in both] for found in residuals.values()])
-        noise = [(self.quality[b].noise or 0.0) ** 2 * shares[b] for b in residuals]
+        noise = [self._noise(budget) ** 2 * shares[budget] for budget in residuals]
         values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(table)) - np.diag(noise))
         # The symmetric root, since the signs of eigenvectors are the library's choice.
         root: Floats = vectors * np.sqrt(np.maximum(values, 0.0)) @ vectors.T
@@ -287,6 +359,13 @@ def _too_few(outcomes: Iterable[Run], budget: int, count: int, timed: int) -> Ta
         f"them timed, and {LEAST_CANDIDATES} timed ones are needed; it has: "
         f"{'; '.join(_offers(outcomes))}"
     )
+
+
+def _out_of_fold(rows: Floats, labels: Floats) -> Floats:
+    """What a model says of each row that was fitted to others, [N]."""
+    folds = KFold(FOLDS, shuffle=True, random_state=0)
+    found: Floats = cross_val_predict(model(), rows, labels, cv=folds)
+    return found
 
 
 def model() -> GradientBoostingRegressor:

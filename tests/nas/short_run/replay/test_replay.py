@@ -25,7 +25,7 @@ from search_space.architecture import Candidate
 from search_space.cost import cost
 from studies.evaluation import Evaluation
 from studies.store import open_store
-from studies.table import TableError
+from studies.table import Outcome, TableError
 
 BUDGETS = (5_000, 20_000)
 NOISE = 0.04
@@ -153,6 +153,33 @@ def test_answers_are_of_the_table_whatever_budgets_are_asked_for(
     last = open_replay(path, replace(SETTINGS, budgets=(20_000,)), "auto")[0]
     for one in candidates(20, seed=9):
         assert both(request(one, 20_000, 4)) == last(request(one, 20_000, 4))
+
+
+def test_a_budget_with_few_candidates_follows_the_one_before(
+    recorded: Any, candidates: Any, true_error: Any, tmp_path: Path
+) -> None:
+    table = recorded(100)
+    wanted = list(candidates(100))
+    for one in wanted[:35]:
+        for run in [run for run in table.outcomes if run.key == one.key and run.budget == 20_000]:
+            known = table.outcomes[run]
+            error = (1 - (known.accuracy or 0.0)) * 4**-0.3
+            table.outcomes[run._replace(budget=80_000)] = Outcome(1 - error, known.loss, None)
+    table.write(tmp_path / "table.jsonl")
+    asked = replace(SETTINGS, budgets=(20_000, 80_000))
+    replay, _ = open_replay(tmp_path / "table.jsonl", asked, "bf16")
+    assert replay.quality[80_000].candidates == 35
+    for one in wanted[35:]:  # measured at 20,000 images alone, which say what follows
+        error = 1 - replay.truth(one, 80_000)
+        assert error == pytest.approx((1 - replay.truth(one, 20_000)) * 4**-0.3, rel=0.02)
+        timed = replay.seconds(one, 80_000) / replay.seconds(one, 20_000)
+        assert timed == pytest.approx(4, rel=0.1)
+    fresh = list(candidates(60, seed=9))
+    answers = [replay.truth(one, 80_000) for one in fresh]
+    assert kendalltau(answers, [1 - true_error(one, 80_000) for one in fresh])[0] > 0.5
+    # Seeds make a difference there too, as large as at the budget before.
+    errors = [math.log(1 - accuracy(replay(request(fresh[0], 80_000, s)))) for s in range(200)]
+    assert statistics.stdev(errors) == pytest.approx(NOISE, rel=0.4)
 
 
 def test_seconds_follow_the_cost(
