@@ -21,7 +21,7 @@ BUDGET = (128, 10_000_000)
 
 MOST_CLASSES = 100_000
 
-DEFAULT_BUDGETS = (5_000, 20_000)
+DEFAULT_BUDGETS = (5_000, 20_000, 80_000)
 """Training images of each rung."""
 
 DEFAULT_ETA = 4.0
