@@ -24,6 +24,9 @@ SEED_NOISE = 0.04
 15 members of a front, three seeds each, 20,000 images (benchmarks/coverage.py).
 """
 
+RECORDED = 20
+"""Repeats that this counts as, beside those of the study itself."""
+
 Z = 1.96
 """Standard deviations on either side of a mean that hold 95 %."""
 
@@ -61,7 +64,7 @@ class Estimates:
             accuracies = np.array([trial.values[self._place or 0] for trial in self._trials])
             seeds = np.array([trial.seeds for trial in self._trials])
             errors = np.maximum(1 - accuracies, least)
-            spread = noise(errors, 0.5 / least, seeds)
+            spread = noise(errors, 0.5 / least, seeds, seed_noise(self._trials, least))
             self._means, self._variances = _posterior(np.log(errors), spread, _costs(self._trials))
 
     def of(self, trial: Result) -> Estimate | None:
@@ -117,13 +120,30 @@ class Estimates:
         return found
 
 
-def noise(errors: Floats, images: float, seeds: Floats | int = 1) -> Floats:
+def noise(
+    errors: Floats, images: float, seeds: Floats | int = 1, seed: float = SEED_NOISE
+) -> Floats:
     """Variance [N] of the natural logarithm of measured errors on so many validation images.
 
-    That of a binomial share, which all seeds have in common, and of the mean over ``seeds``.
+    That of a binomial share, which all seeds have in common, and of the mean over ``seeds``; of one
+    it is ``seed`` squared.
     """
-    share: Floats = (1 - errors) / (errors * images) + SEED_NOISE**2 / seeds
+    share: Floats = (1 - errors) / (errors * images) + seed**2 / seeds
     return share
+
+
+def seed_noise(trials: Sequence[Result], least: float) -> float:
+    """Standard deviation that a seed gives the logarithm of the error, by a study's own repeats.
+
+    These are taken together with what was recorded. ``least`` is the least error that counts.
+    """
+    squares, freedom = RECORDED * SEED_NOISE**2, RECORDED
+    for trial in trials:
+        if len(trial.accuracies) > 1:
+            logs = np.log(np.maximum(1 - np.array(trial.accuracies), least))
+            squares += float(((logs - logs.mean()) ** 2).sum())
+            freedom += len(logs) - 1
+    return math.sqrt(squares / freedom)
 
 
 def _posterior(values: Floats, variances: Floats, costs: Floats) -> tuple[Floats, Floats]:

@@ -26,7 +26,8 @@ class Result:
     """A completed trial: its number, objective values, and what is known of its candidate.
 
     ``text`` is the architecture in words, ``seconds`` what its evaluation took, ``costs`` all that
-    was known of it before training, by name. Its accuracy is the mean over so many ``seeds``.
+    was known of it before training, by name. Its accuracy is the mean over so many ``seeds``, whose
+    own are ``accuracies`` where there are several.
     """
 
     number: int
@@ -38,6 +39,7 @@ class Result:
     seconds: float
     costs: Mapping[str, float] = field(default_factory=dict)
     seeds: int = 1
+    accuracies: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,7 @@ def _averaged(
     for result in completed:
         known = [result.values[place], *others.get(result.key, {}).values()]
         values = (*result.values[:place], fmean(known), *result.values[place + 1 :])
-        found.append(replace(result, values=values, seeds=len(known)))
+        found.append(replace(result, values=values, seeds=len(known), accuracies=tuple(known)))
     return found
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from studies.axis import Axis
 from studies.best import SIZES, best_up_to, words_of
-from studies.interval import SEED_NOISE, Estimate, Estimates, noise
+from studies.interval import RECORDED, SEED_NOISE, Estimate, Estimates, noise, seed_noise
 from studies.results import Result, Results
 
 IMAGES = 2_000
@@ -158,3 +158,23 @@ def test_seeds_narrow_an_interval_and_settle_who_is_best() -> None:
         assert many.high - many.low < few.high - few.low
     assert once.is_best(results.completed).sum() == pytest.approx(1)
     assert often.is_best(results.completed).max() > once.is_best(results.completed).max()
+
+
+@pytest.mark.parametrize("true", [0.01, 0.04, 0.1])
+def test_a_studys_own_repeats_tell_what_seeds_do(true: float) -> None:
+    rng = np.random.default_rng(0)
+    results, _ = study(rng, 40)
+    assert seed_noise(results.completed, 1e-4) == pytest.approx(SEED_NOISE)
+    repeated = []
+    for one in results.completed:
+        error = (1 - one.values[0]) * np.exp(true * rng.normal(size=5))
+        accuracies = tuple((1 - error).tolist())
+        values = (float(np.mean(accuracies)), *one.values[1:])
+        repeated.append(replace(one, values=values, seeds=5, accuracies=accuracies))
+    found, count = seed_noise(repeated, 1e-4), 4 * len(repeated)
+    both = (RECORDED * SEED_NOISE**2 + count * true**2) / (RECORDED + count)
+    assert found == pytest.approx(math.sqrt(both), rel=0.12)
+    wide, narrow = Estimates(results), Estimates(replace(results, completed=tuple(repeated)))
+    if true <= SEED_NOISE:
+        one, again = (known_of(known, repeated[0]) for known in (wide, narrow))
+        assert again.high - again.low < one.high - one.low
