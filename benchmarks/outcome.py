@@ -10,7 +10,6 @@ import argparse
 import json
 import math
 import os
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -49,7 +48,7 @@ SEARCHERS: dict[str, dict[str, Any]] = {
 """Settings by name. All have the same space, limits and recipe; those but the default have one run
 at the last budget for each trial, as Optuna's samplers are used."""
 
-LIMITS = {"max_params": 300_000, "max_flops": 100_000_000}
+LIMITS: dict[str, Any] = {"max_params": 300_000, "max_flops": 100_000_000}
 SIZES = (10_000, 30_000, 100_000, 300_000)
 FRESH = (3_001, 3_002)
 TRIALS = 100_000
@@ -202,4 +201,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

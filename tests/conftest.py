@@ -200,10 +200,13 @@ class Tab:
         self._do, self._page = browser.do, page
         self.errors: list[str] = []
         self.requests: list[str] = []
-        page.set_default_timeout(150_000)
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("console", self._note)
-        page.on("request", lambda request: self.requests.append(request.url))
+        self._do(self._listen)
+
+    def _listen(self) -> None:
+        self._page.set_default_timeout(150_000)
+        self._page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self._page.on("console", self._note)
+        self._page.on("request", lambda request: self.requests.append(request.url))
 
     def _note(self, message: "ConsoleMessage") -> None:
         if message.type in ("error", "assert"):

@@ -26,7 +26,7 @@ def noisy(request: Request) -> Evaluation:
     """More parameters are better, and every seed deviates by up to half a point."""
     size = cost(request.candidate.architecture, request.images.resolution).params
     luck = derive(request.seed, request.candidate.key) % 1000 / 1e5
-    accuracy = 0.6 + 0.3 * (1 - 300 / (300 + size)) + luck
+    accuracy = 0.6 + 0.3 * (1 - 300 / (300 + size)) + luck - 10 / request.budget
     return Evaluation(accuracy, 1.0, (), 0.1, 1e4, "host", {"torch": "0"})
 
 
@@ -102,10 +102,11 @@ def test_a_candidate_counts_with_the_mean_over_its_seeds(
 
 
 @pytest.mark.parametrize("sampler", ["ms-ehvi", "random"])
+@pytest.mark.parametrize("budgets", [(256,), (128, 256, 512)])
 def test_killed_anywhere_it_continues_as_if_it_never_was(
-    tmp_path: Path, tiny_settings: Settings, sampler: str
+    tmp_path: Path, tiny_settings: Settings, sampler: str, budgets: tuple[int, ...]
 ) -> None:
-    settings = replace(tiny_settings, sampler=sampler, repeats=0.4)
+    settings = replace(tiny_settings, sampler=sampler, repeats=0.4, budgets=budgets)
     whole = open_store(f"sqlite:///{tmp_path / 'whole.db'}", create=True)
     bring(whole, settings, 40)
     broken = open_store(f"sqlite:///{tmp_path / 'broken.db'}", create=True)
@@ -123,6 +124,7 @@ def test_killed_anywhere_it_continues_as_if_it_never_was(
     bring(broken, settings, 40)
     one, other = trials_of(whole), trials_of(broken)
     assert sum("repeat" in trial.user_attrs for trial in one) > 3
+    assert any("stopped" in trial.user_attrs for trial in one) == (len(budgets) > 1)
     for a, b in zip(one, other, strict=True):
         assert (a.state, a.values, a.params, a.user_attrs) == (
             b.state,

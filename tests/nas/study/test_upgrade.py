@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from nas import cli
 from nas.objectives import OBJECTIVES
-from nas.settings import Settings
+from nas.settings import DEFAULT_BUDGETS, Settings
 from nas.short_run.evaluation import versions
 from search_space.architecture import Candidate
 from search_space.catalog import candidate
@@ -125,7 +125,7 @@ def test_a_new_study_upgrades_it_and_learns_from_it(old: Path) -> None:
     store = open_store("sqlite:///old.db")
     assert store.schema_version() == VERSION == 3
     (one,) = load_earlier(store, "new")
-    assert one == (ONE.key, 20_000, 0.75, ONE.to_json())
+    assert one == (ONE.key, DEFAULT_BUDGETS[-1], 0.75, ONE.to_json())
     assert set(store.study_names()) == {"old", "new"}
     called(*COMMAND, "--study", "old", "--trials", "2")
 

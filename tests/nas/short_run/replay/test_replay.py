@@ -310,7 +310,7 @@ def test_a_replayed_study_killed_is_the_study_never_killed(
     path: Path,
     tmp_path: Path,
 ) -> None:
-    replay, settings = open_replay(path, Settings(), "auto")
+    replay, settings = open_replay(path, Settings(budgets=BUDGETS), "auto")
 
     class Power(BaseException):
         pass

@@ -151,6 +151,7 @@ def test_studies_on_one_table_pay_for_themselves(
 ) -> None:
     """What another one had is neither looked up nor learned from."""
     words = ["run", "--replay", str(path), "--trials", "14", "--workers", "1", "--json"]
+    words += ["--budget", "5k,20k"]
     first = json.loads(ran(*words, "--study", "a")[1])
     second = json.loads(ran(*words, "--study", "b")[1])
     assert first | {"study": "", "plot": ""} == second | {"study": "", "plot": ""}
@@ -161,6 +162,11 @@ def test_a_replay_says_how_good_it_is_and_how_long_it_would_take(
     ran: Any,
 ) -> None:
     words = ["run", "--replay", str(path), "--trials", "3", "--sampler", "random"]
+    code, _, errors = ran(*words)
+    assert code == 2
+    assert "the table has 0 candidates at a budget of 80,000 images" in errors
+    assert "60 candidates at 5,000 images" in errors
+    words += ["--budget", "5k,20k"]
     code, _, errors = ran(*words)
     assert code == 0
     assert "20,000 images: 60 candidates, out-of-fold tau 0." in errors
