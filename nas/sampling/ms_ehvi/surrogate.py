@@ -28,6 +28,12 @@ Both were fixed by the likelihood of recorded evaluations out of fold (benchmark
 fitting them to every study anew did no better and took longer.
 """
 
+NOISE_AT_COST = 0.3
+"""The same as a share of what a trend in the cost leaves, from the second edition on."""
+
+SHRINKAGE = 1.0
+"""Ridge penalty of that trend's coefficients, each term having about unit variance."""
+
 MOST = 600
 """Candidates that are learned from, at most; more would take more time than they tell."""
 
@@ -54,22 +60,30 @@ class Surrogate:
     """Predicts accuracies (0..1) from rows of features.
 
     A Gaussian process ([Rasmussen2006]_) of the logarithm of the error at the last rung. Where a
-    candidate was stopped before, what its rung foretells is its label, with extra variance.
+    candidate was stopped before, what its rung foretells is its label, with extra variance. From
+    the second edition on, the process is of what a quadratic trend in the logarithms of parameters
+    and FLOPs leaves: far from what was seen the accuracy is what such cost has on average, and not
+    what everything has.
     """
 
     def __init__(self, history: History, rows: Mapping[str, Floats], scale: Scale) -> None:
         labels = errors_at_the_end(history)
         keys = _telling(history, labels)
         values = np.array([labels[key].error for key in keys])
-        self._scale = scale
-        self._middle, self._spread = float(values.mean()), float(values.std()) or 1.0
-        extra = np.array([labels[key].variance for key in keys]) / self._spread**2
+        variances = np.array([labels[key].variance for key in keys])
         seeds = np.array([labels[key].seeds for key in keys])
-        self._process = process(NOISE / seeds + extra)
-        targets = (values - self._middle) / self._spread
+        scaled = scale(np.array([rows[key] for key in keys]))
+        noise = NOISE_AT_COST if history.at_cost else NOISE
+        self._scale = scale
+        self._trend: Floats | None = None
         # One thread: workers are on the other cores, and bits may depend on how many there are.
         with _libraries().limit(limits=1):
-            self._process.fit(scale(np.array([rows[key] for key in keys])), targets)
+            if history.at_cost:
+                self._trend = _trend(scaled, values, variances)
+                values = values - _terms(scaled) @ self._trend
+            self._middle, self._spread = float(values.mean()), float(values.std()) or 1.0
+            self._process = process(noise / seeds + variances / self._spread**2)
+            self._process.fit(scaled, (values - self._middle) / self._spread)
 
     def predict_error(self, rows: Floats) -> tuple[Floats, Floats]:
         """Mean and standard deviation of log10 of the error at the last rung, [N] each."""
@@ -77,9 +91,11 @@ class Surrogate:
         return mean / math.log(10), std / math.log(10)
 
     def _log_error(self, rows: Floats) -> tuple[Floats, Floats]:
+        scaled = self._scale(rows)
         with _libraries().limit(limits=1):
-            mean, std = self._process.predict(self._scale(rows), return_std=True)
-        return self._middle + self._spread * mean, self._spread * std
+            mean, std = self._process.predict(scaled, return_std=True)
+            usual = 0.0 if self._trend is None else _terms(scaled) @ self._trend
+        return usual + (self._middle + self._spread * mean), self._spread * std
 
     def predict(self, rows: Floats) -> tuple[Floats, Floats]:
         """Mean and standard deviation of the accuracy at the last rung, [N] each."""
@@ -87,6 +103,28 @@ class Surrogate:
         # Moments of a log-normal error.
         error = np.exp(mean + std**2 / 2)
         return 1 - error, error * np.sqrt(np.expm1(std**2)) + 1e-6
+
+
+def _terms(scaled: Floats) -> Floats:
+    """A constant, and the first two features, parameters and FLOPs, in two orders, [N, 6]."""
+    first, second = scaled[:, 0], scaled[:, 1]
+    one = np.ones(len(scaled))
+    return np.column_stack([one, first, second, first**2, second**2, first * second])
+
+
+def _trend(scaled: Floats, values: Floats, variances: Floats) -> Floats:
+    """Coefficients [6] of the trend, by ridge regression; the constant isn't drawn to 0.
+
+    What is uncertain counts for less: against the variance of all values, by half where it is as
+    large.
+    """
+    terms = _terms(scaled)
+    weights = 1 / (1 + variances / (float(values.var()) or 1.0))
+    weighted = terms * weights[:, None]
+    penalty = SHRINKAGE * np.eye(terms.shape[1])
+    penalty[0, 0] = 0.0
+    found: Floats = np.linalg.solve(weighted.T @ terms + penalty, weighted.T @ values)
+    return found
 
 
 class Label(NamedTuple):

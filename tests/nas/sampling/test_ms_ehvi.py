@@ -228,6 +228,29 @@ def test_more_than_it_learns_from_keeps_the_front(monkeypatch: pytest.MonkeyPatc
     assert std[0] < 0.05
 
 
+def test_far_from_what_was_seen_accuracy_is_what_the_cost_has_on_average() -> None:
+    rng = np.random.default_rng(0)
+
+    def error_of(row: Floats) -> float:
+        return float(np.exp(-1.5 - 1.2 * (row[0] - 0.5) - 0.3 * row[1] - 0.2 * row[2]))
+
+    missed = {}
+    for at_cost in (False, True):
+        history, rows = History(1, at_cost=at_cost), {}
+        for place in range(60):  # all of them small
+            key = f"{place:02}"
+            rows[key] = rng.random(5) * (0.6, 1, 1, 1, 1)
+            error = error_of(rows[key]) * np.exp(0.04 * rng.normal())
+            history.add(key, (float(rows[key][0]),), 0, 1 - error)
+        fresh = rng.random((40, 5)) * (0.2, 1, 1, 1, 1) + (0.6, 0, 0, 0, 0)
+        mean, std = Surrogate(history, rows, SCALE).predict_error(fresh)
+        away = np.log(10) * mean - np.log([error_of(row) for row in fresh])
+        missed[at_cost] = float(np.sqrt(np.mean(away**2)))
+        assert (std > 0).all()
+    assert missed[True] < 0.1
+    assert missed[True] < 0.6 * missed[False]
+
+
 def test_features_tell_architectures_apart_and_are_finite() -> None:
     names = ("inception-28", "googlenet-28", "googlenet", "googlenet-residual-branch")
     found = features([candidate(name) for name in names], IMAGE, 10)
