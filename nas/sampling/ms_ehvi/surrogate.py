@@ -79,8 +79,8 @@ class Surrogate:
         # One thread: workers are on the other cores, and bits may depend on how many there are.
         with _libraries().limit(limits=1):
             if history.at_cost:
-                self._trend = _trend(scaled, values, variances)
-                values = values - _terms(scaled) @ self._trend
+                self._trend = trend_of(scaled, values, variances)
+                values = values - terms_of(scaled) @ self._trend
             self._middle, self._spread = float(values.mean()), float(values.std()) or 1.0
             self._process = process(noise / seeds + variances / self._spread**2)
             self._process.fit(scaled, (values - self._middle) / self._spread)
@@ -94,7 +94,7 @@ class Surrogate:
         scaled = self._scale(rows)
         with _libraries().limit(limits=1):
             mean, std = self._process.predict(scaled, return_std=True)
-            usual = 0.0 if self._trend is None else _terms(scaled) @ self._trend
+            usual = 0.0 if self._trend is None else terms_of(scaled) @ self._trend
         return usual + (self._middle + self._spread * mean), self._spread * std
 
     def predict(self, rows: Floats) -> tuple[Floats, Floats]:
@@ -105,26 +105,25 @@ class Surrogate:
         return 1 - error, error * np.sqrt(np.expm1(std**2)) + 1e-6
 
 
-def _terms(scaled: Floats) -> Floats:
+def terms_of(scaled: Floats) -> Floats:
     """A constant, and the first two features, parameters and FLOPs, in two orders, [N, 6]."""
     first, second = scaled[:, 0], scaled[:, 1]
     one = np.ones(len(scaled))
     return np.column_stack([one, first, second, first**2, second**2, first * second])
 
 
-def _trend(scaled: Floats, values: Floats, variances: Floats) -> Floats:
+def trend_of(scaled: Floats, values: Floats, variances: Floats) -> Floats:
     """Coefficients [6] of the trend, by ridge regression; the constant isn't drawn to 0.
 
     What is uncertain counts for less: against the variance of all values, by half where it is as
     large.
     """
-    terms = _terms(scaled)
+    terms = terms_of(scaled)
     weights = 1 / (1 + variances / (float(values.var()) or 1.0))
     weighted = terms * weights[:, None]
     penalty = SHRINKAGE * np.eye(terms.shape[1])
     penalty[0, 0] = 0.0
-    found: Floats = np.linalg.solve(weighted.T @ terms + penalty, weighted.T @ values)
-    return found
+    return np.linalg.solve(weighted.T @ terms + penalty, weighted.T @ values).astype(np.float64)
 
 
 class Label(NamedTuple):
