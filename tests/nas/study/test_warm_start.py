@@ -138,7 +138,7 @@ def test_a_warm_study_killed_is_the_study_never_killed_whatever_others_add(
     new_store: Callable[[str], Store], first: Settings, second: Settings
 ) -> None:
     whole, killed = new_store("whole.db"), new_store("killed.db")
-    bring(whole, second, 8, "second")
+    bring(whole, second, 14, "second")
     for runs in (0, 5):
         left = iter(range(runs))
 
@@ -148,9 +148,9 @@ def test_a_warm_study_killed_is_the_study_never_killed_whatever_others_add(
             return pretend(request)
 
         with pytest.raises(Power):
-            bring(killed, second, 8, "second", cut)
+            bring(killed, second, 14, "second", cut)
         bring(killed, replace(first, seed=7 + runs), 4, f"between {runs}")
-    bring(killed, second, 8, "second")
+    bring(killed, second, 14, "second")
     assert load_earlier(killed, "second") == load_earlier(whole, "second")
     assert len(find_earlier(killed, second.to_json())) > len(load_earlier(killed, "second"))
     assert facts(killed, "second") == facts(whole, "second")
