@@ -10,36 +10,23 @@ import json
 import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from statistics import fmean
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
-from nas.datasets import Dataset, find, load
-from nas.datasets.found import Reading
-from nas.settings import Request, Settings
-from nas.short_run.evaluation import evaluate
+from worker import trained
+
+from nas.datasets import find
+from nas.settings import Settings
 from search_space.architecture import Candidate
 from studies.best import best_up_to
-from studies.evaluation import Evaluation
 from studies.interval import Estimates
 from studies.results import Result, Results, load_results
 from studies.store import open_store
 
 RESULTS = Path(__file__).parent / "data" / "coverage.jsonl"
 FRESH = (2_001, 2_002, 2_003)
-
-
-@cache
-def images(reading: Reading) -> Dataset:
-    """The images, read once a process."""
-    return load(reading)
-
-
-def trained(request: Request) -> Evaluation:
-    """What a worker does."""
-    return evaluate(request, images(request.images))
 
 
 def members(results: Results) -> list[Result]:

@@ -19,8 +19,9 @@ from typing import Any
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
-from record import HERE, TABLE, keep, measured
+from record import HERE, TABLE, keep
 from scipy.stats import kendalltau
+from worker import trained
 
 from nas import Settings, run_study
 from nas.datasets import find
@@ -118,7 +119,7 @@ def train(number: int, processes: int) -> None:
                     jobs.append((run, request))
     print(f"{len(new)} networks, {len(jobs)} trainings", flush=True)
     with ProcessPoolExecutor(processes) as pool:
-        running = {pool.submit(measured, request): (run, request) for run, request in jobs}
+        running = {pool.submit(trained, request): (run, request) for run, request in jobs}
         for done in as_completed(running):
             run, request = running[done]
             keep(table, run, request.candidate, done.result(), timed=False)

@@ -17,6 +17,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import torch
 from machine import machine
+from problem import TABLE
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
@@ -29,7 +30,6 @@ from search_space.network import build
 from studies.table import read_table
 
 HERE = Path(__file__).parent
-TABLE = HERE / "data" / "evaluations.jsonl"
 BATCH = 64
 STEPS = 12
 

@@ -14,7 +14,6 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, replace
-from functools import cache
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -22,15 +21,13 @@ from typing import Any
 os.environ["OMP_NUM_THREADS"] = "1"
 
 from scipy.stats import t as student
+from worker import trained
 
 from nas import Settings, run_study
-from nas.datasets import Dataset, find, load
-from nas.datasets.found import Reading
-from nas.settings import DEFAULT_BUDGETS, Recipe, Request
-from nas.short_run.evaluation import evaluate
+from nas.datasets import find
+from nas.settings import DEFAULT_BUDGETS, Recipe
 from search_space.architecture import Candidate
 from search_space.cost import cost
-from studies.evaluation import Evaluation
 
 ROWS = Path(__file__).parent / "data" / "outcome.jsonl"
 
@@ -95,17 +92,6 @@ def search(name: str, seed: int, minutes: float, studies: Path) -> None:
                 | {"params": total.params, "flops": total.flops, "accuracy": best["accuracy"]}
                 | {"trials": result.trials, "candidate": found.to_json()}
             )
-
-
-@cache
-def images(reading: Reading) -> Dataset:
-    """The images, read once a process."""
-    return load(reading)
-
-
-def trained(request: Request) -> Evaluation:
-    """What a worker does."""
-    return evaluate(request, images(request.images))
 
 
 def train(processes: int, precision: str) -> None:

@@ -9,13 +9,11 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from nas.axes import axes_of
-from nas.defaults import CLASSES
 from nas.objectives import known_of
 from nas.settings import Recipe, Settings
 from nas.short_run.replay import open_replay
 from nas.study.measure import with_largest
 from search_space.architecture import Candidate
-from search_space.cost import cost
 from search_space.dimensions import DIMENSIONS, DIVIDED, WIDTHS
 from studies.pareto import Floats, front_mask, hypervolume, losses, reference_point
 
@@ -62,10 +60,7 @@ class Problem:
 
     def known(self, candidate: Candidate) -> dict[str, float]:
         """Its exact params and flops."""
-        total = cost(
-            candidate.architecture, self.settings.resolution, self.settings.channels, CLASSES
-        )
-        known = known_of(total)
+        known = known_of(self.settings.cost(candidate))
         return {"params": known["params"], "flops": known["flops"]}
 
     def evaluate(self, candidate: Candidate, seed: int, rung: int = -1) -> tuple[float, float]:

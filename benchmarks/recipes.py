@@ -24,7 +24,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
 import torch
-from record import CURVES, HERE, LONG_BUDGET, MIDDLE_BUDGET, TABLE, hand_drawn, images, long_ones
+from record import CURVES, HERE, LONG_BUDGET, MIDDLE_BUDGET, TABLE, hand_drawn, long_ones
 from scipy.stats import kendalltau
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import KFold, cross_val_predict
@@ -32,6 +32,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from worker import images
 
 from nas.datasets import Batches, Dataset, Images, find, load, order
 from nas.seeds import derive
@@ -118,11 +119,11 @@ def taught(directory: str) -> Tensor:
     """The teacher's probabilities of all training images, at the temperature; trained once."""
     if not TEACHER.exists():
         teacher, accuracy, seconds = trained(
-            hand_drawn()[2], images(directory), TEACHER_BUDGET, TEACHER_SEED
+            hand_drawn()[2], whole_images(directory), TEACHER_BUDGET, TEACHER_SEED
         )
         print(f"the teacher has {accuracy:.2%} after {seconds:.0f} s", flush=True)
         with torch.inference_mode():
-            pixels = images(directory).train.pixels
+            pixels = whole_images(directory).train.pixels
             parts = range(0, len(pixels), VALIDATION_BATCH)
             logits = [teacher(pixels[first : first + VALIDATION_BATCH]) for first in parts]
         torch.save(torch.softmax(torch.cat(logits) / TEMPERATURE, 1), TEACHER)
@@ -133,8 +134,15 @@ def taught(directory: str) -> Tensor:
 def soft_labels(candidate: Candidate, directory: str, budget: int) -> dict[str, float]:
     """A short run on the teacher's labels too."""
     seed = derive(0, "evaluation")
-    _, accuracy, seconds = trained(candidate, images(directory), budget, seed, taught(directory))
+    _, accuracy, seconds = trained(
+        candidate, whole_images(directory), budget, seed, taught(directory)
+    )
     return {"accuracy": accuracy, "seconds": seconds}
+
+
+def whole_images(directory: str) -> Dataset:
+    """The images as they are searched on."""
+    return images(Settings().reading(directory))
 
 
 @cache
@@ -152,7 +160,7 @@ def half_resolution(candidate: Candidate, directory: str, budget: int) -> dict[s
 def plain(candidate: Candidate, directory: str, budget: int) -> dict[str, float]:
     """The recipe as it is, for its seconds."""
     seed = derive(0, "evaluation")
-    _, accuracy, seconds = trained(candidate, images(directory), budget, seed)
+    _, accuracy, seconds = trained(candidate, whole_images(directory), budget, seed)
     return {"accuracy": accuracy, "seconds": seconds}
 
 
@@ -160,7 +168,7 @@ def zero_cost(candidate: Candidate, directory: str, budget: int) -> dict[str, fl
     """Scores of the untrained network on a fixed batch: synflow, naswot, the gradient's norm."""
     del budget
     began = time.perf_counter()
-    dataset = images(directory)
+    dataset = whole_images(directory)
     with one_thread(), torch.random.fork_rng([]):
         torch.manual_seed(derive(0, "weights"))
         network = build(candidate.architecture, 1, len(dataset.classes))

@@ -19,9 +19,10 @@ from typing import NamedTuple
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
-from nas.datasets import Dataset, find, load
+from worker import trained
+
+from nas.datasets import find
 from nas.settings import Request, Settings
-from nas.short_run.evaluation import evaluate
 from nas.short_run.reference import reference
 from search_space.architecture import Candidate
 from search_space.catalog import candidate
@@ -100,17 +101,6 @@ def timed_ones() -> set[Wanted]:
 PARTS = ("ranking", "short", "second", "middle", "long")
 
 
-@cache
-def images(directory: str) -> Dataset:
-    """The images, read once a process."""
-    return load(replace(Settings(), data="").reading(directory))
-
-
-def measured(request: Request) -> Evaluation:
-    """What a worker does."""
-    return evaluate(request, images(request.images.directory))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
@@ -146,7 +136,7 @@ def main() -> None:
         while running or (queue and time.monotonic() < ends):
             while queue and len(running) < asked.processes and time.monotonic() < ends:
                 run, request = queue.pop(0)
-                running[pool.submit(measured, request)] = run, request
+                running[pool.submit(trained, request)] = run, request
             for done in wait(running, return_when=FIRST_COMPLETED).done:
                 run, request = running.pop(done)
                 keep(table, run, request.candidate, done.result(), asked.timed)

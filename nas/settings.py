@@ -12,6 +12,7 @@ from nas.seeds import derive
 from search_space.architecture import Candidate
 from search_space.catalog import candidate
 from search_space.checks import check_choice, check_range
+from search_space.cost import Cost, cost
 from search_space.graph import Shape
 from search_space.space import SearchSpace
 from studies.evaluation import Identity
@@ -206,6 +207,10 @@ class Settings:
     def free_limits(self) -> dict[str, float]:
         """Those of the limits that a candidate is checked against without running it."""
         return {name: limit for name, limit in self.limits().items() if name != "latency"}
+
+    def cost(self, candidate: Candidate) -> Cost:
+        """A candidate's exact cost on the study's images."""
+        return cost(candidate.architecture, self.resolution, self.channels, self.classes)
 
     def request(
         self, candidate: Candidate, directory: str = "", rung: int = -1, repeat: int = 0

@@ -17,7 +17,6 @@ from nas.sampling.one_by_one import OneByOne
 from nas.seeds import derive
 from nas.settings import Settings
 from search_space.architecture import Candidate
-from search_space.cost import cost
 from search_space.limits import within
 from studies.optuna_parts.proposed import WithoutFirst
 
@@ -135,9 +134,7 @@ class Within(OneByOne):
 
     def _allowed(self, found: Candidate) -> bool:
         settings = self._settings
-        shape = (settings.resolution, settings.channels, settings.classes)
-        known = cost(found.architecture, *shape)._asdict()
-        return within(known, settings.free_limits())
+        return within(settings.cost(found)._asdict(), settings.free_limits())
 
 
 def _pick_parents(spare: BaseSampler, study: Any, trial: Any, search_space: Any) -> None:

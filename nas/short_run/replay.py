@@ -122,6 +122,7 @@ class Replay:
         self._rows: dict[str, Floats] = {}
         self._known: dict[int, dict[str, float]] = {}
         self._models: dict[int, GradientBoostingRegressor] = {}
+        self._out_of_fold: dict[int, dict[str, float]] = {}
         self._after: dict[int, tuple[int, LinearRegression]] = {}
         self._clocks: dict[int, Pipeline] = {}
         self._seen: dict[int, tuple[Floats, Floats]] = {}
@@ -167,15 +168,15 @@ class Replay:
 
     def _expected(self, key: str, row: Floats, budget: int) -> float:
         """Logarithm of the error of a candidate that was not measured at a budget."""
-        place = list(self.quality).index(budget)
+        asked = row.reshape(1, -1)
+        deviation = float(self._field(asked)[0, list(self.quality).index(budget)])
         if budget not in self._after:
-            deviation = float(self._field(row.reshape(1, -1))[0, place])
-            return float(self._models[budget].predict(row.reshape(1, -1))[0]) + deviation
+            return float(self._models[budget].predict(asked)[0]) + deviation
         before, line = self._after[budget]
         if key in self._known[before]:
-            return float(line.predict([[self._known[before][key], *row[: len(ALIKE)]]])[0])
-        known = float(self._models[before].predict(row.reshape(1, -1))[0])
-        deviation = float(self._field(row.reshape(1, -1))[0, place])
+            known, deviation = self._known[before][key], 0.0
+        else:
+            known = float(self._models[before].predict(asked)[0])
         return float(line.predict([[known, *row[: len(ALIKE)]]])[0]) + deviation
 
     def seconds(self, candidate: Candidate, budget: int) -> float:
@@ -234,8 +235,10 @@ class Replay:
         if many:
             predicted = self._follow(budget, max(many))
         else:
-            predicted = _out_of_fold(rows, labels)
+            folds = KFold(FOLDS, shuffle=True, random_state=0)
+            predicted = cross_val_predict(model(), rows, labels, cv=folds)
             self._models[budget] = model().fit(rows, labels)
+            self._out_of_fold[budget] = dict(zip(known, predicted.tolist(), strict=True))
         spread = [np.var(values, ddof=1) for values in errors.values() if len(values) > 1]
         self.quality[budget] = Quality(
             len(known),
@@ -263,10 +266,7 @@ class Replay:
             np.array([self._rows[key][: len(ALIKE)] for key in [*here, *followed]]),
             np.concatenate([list(here.values()), line.predict(asked)]),
         )
-        found = _out_of_fold(
-            np.array([self._rows[key] for key in there]), np.array(list(there.values()))
-        )
-        predicted = dict(zip(there, found, strict=True))
+        predicted = dict(self._out_of_fold[before])
         missing = [key for key in here if key not in there]
         if missing:
             rows = np.array([self._rows[key] for key in missing])
@@ -359,13 +359,6 @@ def _too_few(outcomes: Iterable[Run], budget: int, count: int, timed: int) -> Ta
         f"them timed, and {LEAST_CANDIDATES} timed ones are needed; it has: "
         f"{'; '.join(_offers(outcomes))}"
     )
-
-
-def _out_of_fold(rows: Floats, labels: Floats) -> Floats:
-    """What a model says of each row that was fitted to others, [N]."""
-    folds = KFold(FOLDS, shuffle=True, random_state=0)
-    found: Floats = cross_val_predict(model(), rows, labels, cv=folds)
-    return found
 
 
 def model() -> GradientBoostingRegressor:

@@ -23,7 +23,6 @@ from nas.study.until import Until
 from nas.workers.protocol import Outcome, Workers
 from search_space import catalog
 from search_space.architecture import Candidate
-from search_space.cost import cost
 from search_space.expand import expand
 from search_space.limits import over
 from search_space.words import describe
@@ -155,9 +154,7 @@ class _Loop:
         """Ask for params, count the cost; then end the trial, or await its evaluation."""
         settings = self.settings
         candidate, params, name = self._candidate(trial, kept)
-        total = cost(
-            candidate.architecture, settings.resolution, settings.channels, settings.classes
-        )
+        total = settings.cost(candidate)
         text = describe(candidate)
         self.store.add_candidate(candidate.key, candidate.to_json(), text)
         known = known_of(total)

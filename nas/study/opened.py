@@ -17,7 +17,6 @@ from nas.settings import Settings
 from nas.short_run.evaluation import versions
 from nas.study.stored import StoredStudy, check_same, read_study, remember_images
 from search_space.architecture import Candidate
-from search_space.cost import cost
 from studies.earlier import find_earlier, load_earlier
 from studies.evaluation import REPLAYED, Earlier
 from studies.results import Results, of_trials, trial_from
@@ -93,12 +92,7 @@ def begun(settings: Settings, earlier: Sequence[Earlier]) -> History:
     if "accuracy" in settings.objectives:
         history.floor = floor_of(settings)
     for key, data in history.candidates.items():
-        total = cost(
-            Candidate.from_json(data).architecture,
-            settings.resolution,
-            settings.channels,
-            settings.classes,
-        )
+        total = settings.cost(Candidate.from_json(data))
         history.sizes[key] = Size.of(total.params, total.flops)
     return history
 

@@ -13,7 +13,6 @@ from nas.sampling.even import spread_of
 from nas.sampling.features import features
 from nas.settings import Settings
 from search_space.architecture import Candidate
-from search_space.cost import cost
 from search_space.limits import within
 from search_space.spread import TRIED, Spread
 from studies.pareto import Floats
@@ -98,10 +97,7 @@ class Proposals:
         if key not in self._seen:
             if len(self._seen) > MOST_KEPT:
                 self._seen.clear()
-            total = cost(
-                candidate.architecture, settings.resolution, settings.channels, settings.classes
-            )
-            known = known_of(total)
+            known = known_of(settings.cost(candidate))
             losses = known_losses(
                 [name for name in settings.objectives if name != "latency"], known
             )

@@ -47,9 +47,6 @@ FRESH, MUTATIONS = 10, 40
 ROUNDS, PARENTS = 2, 8
 """How often the best proposals so far are mutated, and how many of them."""
 
-HASTE = 0.0
-"""To which power the seconds of training divide what is expected, where time isn't what ends."""
-
 EDGE = 0.005
 """How far beyond a window, as base-10 logarithm of the cost, what is at its end still counts."""
 
@@ -156,9 +153,8 @@ class MsEhvi(OneByOne):
             mean, std = self._predicted(surrogate, inputs)
             costs = np.array([one.losses for one in proposals]).reshape(len(proposals), -1)
             found = expected_improvement(mean, std, costs, front, reference)
-            haste = 1.0 if self.per_second else HASTE
-            if haste:
-                found = found / np.exp([haste * log_seconds(one.row) for one in proposals])
+            if self.per_second:
+                found = found / np.exp([log_seconds(one.row) for one in proposals])
             return found
 
         return value
@@ -198,8 +194,9 @@ class MsEhvi(OneByOne):
         drawn = [self._proposals.drawn(rng, 2, between) for _ in range(FRESH)]
         parents = self._parents(window)
         found = self._new([*self._pooled(), *drawn, *self._mutations(parents, rng)])
-        inside = [one for one in found if window is None or window.holds(one.losses)]
-        found = inside or found
+        if window is not None:
+            inside = [one for one in found if window.holds(one.losses)]
+            found, window = (inside, window) if inside else (found, None)
         if not found:
             return {}
         values = value(found)
@@ -207,7 +204,7 @@ class MsEhvi(OneByOne):
             best = np.argsort(-values, kind="stable")[:PARENTS]
             there = {one.key for one in found}
             better = self._new(self._mutations([found[place].params for place in best], rng), there)
-            if inside and window is not None:
+            if window is not None:
                 better = [one for one in better if window.holds(one.losses)]
             if better:
                 found += better
