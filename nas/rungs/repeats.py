@@ -15,7 +15,7 @@ from studies.results import Result, Results
 from studies.trials import Trial
 
 LEAST = 20
-"""Candidates with an accuracy of the last rung before anything is repeated."""
+"""Candidates with an accuracy of the last rung before anything is repeated, and counted for it."""
 
 MOST_SEEDS = 5
 """Trainings of a candidate, the first one included."""
@@ -26,16 +26,19 @@ DOUBT = 0.05
 
 @dataclass
 class Training:
-    """How much a study has trained, and how often each candidate.
+    """How much a study has trained since it can repeat, and how often each candidate.
 
-    ``whole`` and ``repeated``, the repeats' part of it, are in FLOPs of one image times images:
-    integers, so that nothing depends on the order of adding. ``of`` counts by key the trainings at
-    the last rung that were begun; one where a key is missing.
+    ``whole`` and ``repeated``, the repeats' part of it, are in FLOPs of one image times images,
+    from the time on when there are enough candidates: counted from the start, the repeats' share
+    would have piled up by then and be spent in one go. ``of`` counts by key the trainings at the
+    last rung that were begun; one where a key is missing. ``ended`` are the candidates that have an
+    accuracy of the last rung.
     """
 
     whole: int = 0
     repeated: int = 0
     of: dict[str, int] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)
 
     def remember(self, trial: Trial, budgets: Sequence[int]) -> None:
         """Take in a trial that has ended."""
@@ -45,6 +48,8 @@ class Training:
         self.begin(kept)
         for images in budgets[-1:] if kept.repeat else budgets[: len(kept.rungs)]:
             self.add(kept, images)
+        if trial.state == "complete":
+            self.ended.add(kept.key)
 
     def begin(self, kept: Kept) -> None:
         """Count one more training of a candidate, if the trial is that."""
@@ -53,6 +58,8 @@ class Training:
 
     def add(self, kept: Kept, images: int) -> None:
         """A trial is trained on so many images."""
+        if len(self.ended) < LEAST:
+            return
         spent = (kept.flops or 0) * images
         self.whole += spent
         if kept.repeat:

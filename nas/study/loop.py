@@ -306,6 +306,7 @@ class _Loop:
         costs = begun.kept.costs
         values = [OBJECTIVES[name].value(costs, evaluation) for name in self.settings.objectives]
         self._tell(begun, TrialState.COMPLETE, values)
+        self.training.ended.add(begun.candidate.key)
         if not begun.kept.repeat:
             self.history.completed[begun.trial.number] = Completed(
                 begun.candidate.key, begun.params

@@ -90,21 +90,25 @@ def test_the_choice_is_of_the_most_doubt_and_the_same_in_any_order(seed: int) ->
         assert doubts[chosen.key] == max(doubts.values()) >= DOUBT
 
 
-def test_training_counts_images_times_flops() -> None:
-    whole, part = Training(), Training()
-    records = [
-        Trial(0, "complete", (0.8, 1.0), Kept(key="a", flops=100, rungs=(0.7, 0.8))),
-        Trial(1, "pruned", (), Kept(key="b", flops=10, rungs=(0.7,))),
-        Trial(2, "complete", (0.8, 1.0), Kept(key="a", flops=100, repeat=1)),
-        Trial(3, "fail", (), Kept(key="a", flops=100, repeat=2)),
-        Trial(4, "running", (), Kept(key="c", flops=100, rungs=(0.7,))),
-        Trial(5, "pruned"),
+def test_training_counts_images_times_flops_once_there_is_enough_to_repeat() -> None:
+    first = [
+        Trial(n, "complete", (0.8, 1.0), Kept(key=f"f{n}", flops=1000, rungs=(0.7, 0.8)))
+        for n in range(LEAST)
     ]
+    records = [
+        Trial(30, "complete", (0.8, 1.0), Kept(key="a", flops=100, rungs=(0.7, 0.8))),
+        Trial(31, "pruned", (), Kept(key="b", flops=10, rungs=(0.7,))),
+        Trial(32, "complete", (0.8, 1.0), Kept(key="a", flops=100, repeat=1)),
+        Trial(33, "fail", (), Kept(key="a", flops=100, repeat=2)),
+        Trial(34, "running", (), Kept(key="c", flops=100, rungs=(0.7,))),
+        Trial(35, "pruned"),
+    ]
+    training = Training()
+    for record in first:
+        training.remember(record, BUDGETS)
+    assert training.whole == 0  # what was trained before can't have been shared
     for record in records:
-        whole.remember(record, BUDGETS)
-    for record in reversed(records):
-        part.remember(record, BUDGETS)
-    assert whole == part
-    assert whole.repeated == 2 * 100 * 20_000
-    assert whole.whole == 100 * 25_000 + 10 * 5_000 + whole.repeated
-    assert whole.of == {"a": 3}
+        training.remember(record, BUDGETS)
+    assert training.repeated == 2 * 100 * 20_000
+    assert training.whole == 100 * 25_000 + 10 * 5_000 + training.repeated
+    assert training.of == {"a": 3}

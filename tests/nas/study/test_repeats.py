@@ -7,6 +7,7 @@ import optuna
 import pytest
 
 from nas.axes import axes_of
+from nas.rungs.repeats import LEAST
 from nas.seeds import derive
 from nas.settings import Request, Settings
 from nas.study import loop
@@ -60,7 +61,9 @@ def test_a_share_of_the_training_goes_to_repeats(
     assert results.repeats == len(repeats) > 5
     images = {True: settings.budgets[-1], False: sum(settings.budgets)}
     spent = {"all": 0, "repeats": 0}
-    for trial in trials:
+    begin = 1 + [trial.number for trial in trials if trial.values][LEAST - 1]
+    assert repeats[0].number >= begin
+    for trial in trials[begin:]:
         again = trial in repeats
         work = trial.user_attrs["flops"] * images[again]
         spent["all"] += work
@@ -165,6 +168,7 @@ def test_a_start_from_the_catalog_can_be_repeated(
     name = "inception-28"
     settings = replace(tiny_settings, start_from=(name,), resolution=28, repeats=0.9)
     monkeypatch.setattr(loop, "next_repeat", lambda results, trained: results.distinct()[0])
+    monkeypatch.setattr("nas.rungs.repeats.LEAST", 0)
     bring(store, settings, 6)
     trials = trials_of(store)
     again = [trial for trial in trials if trial.user_attrs.get("catalog") == name]
