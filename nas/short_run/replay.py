@@ -1,11 +1,13 @@
 """The surrogate benchmark: evaluations answered from a table of real ones, at simulated seconds.
 
 A candidate of the table has the accuracy that was measured, the mean over its seeds. Any other has
-the one that a model of the table predicts, plus a deviation that varies smoothly over candidates:
+the one that a model of the table predicts, less a deviation that varies smoothly over candidates:
 those that are alike share it, and it is none at the table's own. So nobody wins by drawing many
-tickets, as where each candidate has luck of its own, and short runs rank candidates as well, and as
-badly, as they do in truth: from budget to budget deviations are as alike as the errors that the
-model makes out of fold. None is better than the best of the table at like cost. A budget that few
+tickets, as where each candidate has luck of its own, and short runs rank candidates about as well,
+and as badly, as they do in truth: from budget to budget deviations are as alike as the errors that
+the model makes out of fold. They never make a candidate better than the model says, and none is
+better than the best of the table at like cost: a searcher picks what is best, so what the model
+isn't sure of would be paid out, while in truth it is as often the other way. A budget that few
 candidates were measured at follows the one before it: its error is what the error there and the
 cost foretell. Every evaluation adds the noise that runs of other seeds showed ([Zela2022]_ has the
 idea of a surrogate, [Rahimi2007]_ that of the smooth random function).
@@ -169,7 +171,7 @@ class Replay:
     def _expected(self, key: str, row: Floats, budget: int) -> float:
         """Logarithm of the error of a candidate that was not measured at a budget."""
         asked = row.reshape(1, -1)
-        deviation = float(self._field(asked)[0, list(self.quality).index(budget)])
+        deviation = max(0.0, float(self._field(asked)[0, list(self.quality).index(budget)]))
         if budget not in self._after:
             return float(self._models[budget].predict(asked)[0]) + deviation
         before, line = self._after[budget]

@@ -14,9 +14,10 @@ import pytest
 from scipy.stats import kendalltau
 
 from nas.datasets.found import Reading
+from nas.sampling.features import features
 from nas.seeds import derive
 from nas.settings import Recipe, Request, Settings
-from nas.short_run.replay import LEAST_CANDIDATES, Replay, open_replay
+from nas.short_run.replay import LEAST_CANDIDATES, Replay, model, open_replay
 from nas.study.loop import search
 from nas.study.opened import open_study
 from nas.study.until import Until
@@ -136,6 +137,31 @@ def test_nothing_is_better_than_the_best_of_the_table_at_like_cost(
         like = (params <= 1.26 * total.params) & (flops <= 1.51 * total.flops)
         if like.any():
             assert replay.truth(one, budget) <= accuracy[like].max() + 1e-9
+
+
+def test_what_the_model_is_not_sure_of_is_never_paid_out(
+    lucky: tuple[Replay, Any], candidates: Any
+) -> None:
+    """Whoever picks the best of many has no better ones than the table makes expect."""
+    replay, table = lucky
+    budget = BUDGETS[-1]
+    errors = {
+        run.key: math.log(1 - (found.accuracy or 0))
+        for run, found in table.outcomes.items()
+        if run.budget == budget
+    }
+    keys = sorted(errors)
+    known = [Candidate.from_json(table.candidates[key]) for key in keys]
+    expected = model().fit(features(known, SETTINGS.image, 10), [errors[key] for key in keys])
+    drawn = list(candidates(300, seed=3))
+    less = [
+        math.log(1 - replay.truth(one, budget)) - error
+        for one, error in zip(
+            drawn, expected.predict(features(drawn, SETTINGS.image, 10)), strict=True
+        )
+    ]
+    assert min(less) > -1e-9
+    assert 0.2 < np.mean(np.array(less) > 0.01) < 0.8  # but there is something to be wrong about
 
 
 def test_the_tables_own_candidates_have_what_was_measured(lucky: tuple[Replay, Any]) -> None:
