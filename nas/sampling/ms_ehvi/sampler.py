@@ -26,7 +26,7 @@ from nas.sampling.features import log_seconds
 from nas.sampling.ms_ehvi.improvement import expected_improvement
 from nas.sampling.ms_ehvi.proposals import Proposal, Proposals
 from nas.sampling.ms_ehvi.surrogate import Scale, Surrogate, errors_at_the_end
-from nas.sampling.ms_ehvi.windows import Window, next_window, windows_of
+from nas.sampling.ms_ehvi.windows import Turn, Window, next_turn, windows_of
 from nas.sampling.one_by_one import OneByOne
 from nas.seeds import derive
 from nas.settings import Settings
@@ -117,13 +117,13 @@ class MsEhvi(OneByOne):
         history = self.history
         if "accuracy" not in self.settings.objectives:
             return self._best(rng, self._certain_value())
-        window = next_window(self._windows, history.known.values()) if self._windows else None
+        turn = next_turn(self._windows, history.known.values())
         if number < self.startup or len(errors_at_the_end(history)) < 2:
-            between = window.params if window else None
+            between = turn.window.params if turn else None
             drawn = (self._proposals.drawn(rng, between=between) for _ in range(CHEAPEST_OF))
             few = self._new(drawn)
             return min(few, key=lambda one: log_seconds(one.row)).params if few else {}
-        return self._best(rng, self._value(number, window), window)
+        return self._best(rng, self._value(number, turn), turn)
 
     @cached_property
     def _windows(self) -> list[Window]:
@@ -135,23 +135,28 @@ class MsEhvi(OneByOne):
         seconds = np.exp([log_seconds(one.row) for one in pool])
         return windows_of(self.settings, costs, seconds)
 
-    def _value(self, number: int, window: Window | None) -> Valued:
+    def _value(self, number: int, turn: Turn | None) -> Valued:
         """Expected improvement, accuracy being what the surrogate says of it.
 
-        In a window that of the front up to its end.
+        In a window that of the front up to its end, or of the highest accuracy up to there.
         """
         scale = Scale.of(np.array([one.row for one in self._pooled()]))
         self._describe()
         surrogate = Surrogate(self.history, self._rows, scale)
         front = np.vstack([self._front(), self._expected(number, surrogate)])
         reference = self._reference()
-        if window is not None:
-            reference[1 + window.column] = window.high + EDGE
+        if turn is not None:
+            reference[1 + turn.window.column] = turn.window.high + EDGE
+            if turn.most_accurate:
+                front = front[np.all(front < reference, axis=1)][:, :1]
+                reference = reference[:1]
+        counted = len(reference) - 1
 
         def value(proposals: Sequence[Proposal]) -> Floats:
             inputs = np.array([one.row for one in proposals])
             mean, std = self._predicted(surrogate, inputs)
-            costs = np.array([one.losses for one in proposals]).reshape(len(proposals), -1)
+            costs = np.array([one.losses[:counted] for one in proposals])
+            costs = costs.reshape(len(proposals), counted)
             found = expected_improvement(mean, std, costs, front, reference)
             if self.per_second:
                 found = found / np.exp([log_seconds(one.row) for one in proposals])
@@ -184,15 +189,16 @@ class MsEhvi(OneByOne):
         return value
 
     def _best(
-        self, rng: random.Random, value: Valued, window: Window | None = None
+        self, rng: random.Random, value: Valued, turn: Turn | None = None
     ) -> dict[str, Any]:
         """Params of the most valuable proposal that is found; none if all have been trials.
 
-        It is in the window, if there is one and something new is found in it.
+        It is in the turn's window, if there is one and something new is found in it.
         """
+        window = turn.window if turn else None
         between = window.params if window else None
         drawn = [self._proposals.drawn(rng, 2, between) for _ in range(FRESH)]
-        parents = self._parents(window)
+        parents = self._parents(turn)
         found = self._new([*self._pooled(), *drawn, *self._mutations(parents, rng)])
         if window is not None:
             inside = [one for one in found if window.holds(one.losses)]
@@ -271,8 +277,11 @@ class MsEhvi(OneByOne):
         axes = axes_of(self.settings)
         return reference_point(sorted(axes, key=lambda axis: OBJECTIVES[axis.name].known))
 
-    def _parents(self, window: Window | None = None) -> list[Mapping[str, Any]]:
-        """Params of the study's front, by its complete trials; near a window, if some are there."""
+    def _parents(self, turn: Turn | None = None) -> list[Mapping[str, Any]]:
+        """Params of the study's front, by its complete trials; near a window, if some are there.
+
+        Where only accuracy is asked for, the front of it and the window's cost.
+        """
         history = self.history
         complete = [one for _, one in sorted(history.completed.items()) if one.params]
         if not complete:
@@ -284,8 +293,11 @@ class MsEhvi(OneByOne):
                 for key, _ in complete
             ]
         )
+        if turn is not None and turn.most_accurate:
+            losses = losses[:, [0, 1 + turn.window.column]]
         front = [complete[index] for index in np.flatnonzero(front_mask(losses))]
-        if window is not None:
+        if turn is not None:
+            window = turn.window
             near = window._replace(low=window.low - NEAR, high=window.high + NEAR)
             front = [one for one in front if near.holds(history.known[one.key])] or front
         return [one.params for one in front]

@@ -1,7 +1,8 @@
 """Windows: sizes that trials are divided over, so that the best network up to each gets better.
 
 Expected improvement alone goes where it is cheapest to improve, and stays there. So every trial is
-for one window of a cost, half a decade wide, and proposes what improves the front most within it.
+for one window of a cost, half a decade wide. One of two asks for what improves the front most
+within it, at whichever of the other costs; one for the most accurate network up to its end.
 """
 
 from collections.abc import Iterable, Sequence
@@ -42,6 +43,13 @@ class Window(NamedTuple):
         return (self.low, self.high) if self.cost == "params" else None
 
 
+class Turn(NamedTuple):
+    """What a trial is for: a ``window``, and there the front, or but what is ``most_accurate``."""
+
+    window: Window
+    most_accurate: bool
+
+
 def windows_of(settings: Settings, losses: Floats, seconds: Floats) -> list[Window]:
     """The windows of a study, from small to large; none where it has no cost but latency.
 
@@ -65,12 +73,16 @@ def windows_of(settings: Settings, losses: Floats, seconds: Floats) -> list[Wind
     return found
 
 
-def next_window(windows: Sequence[Window], proposed: Iterable[Sequence[float]]) -> Window:
-    """The window that has had the least so far, by the known losses of what was proposed."""
+def next_turn(windows: Sequence[Window], proposed: Iterable[Sequence[float]]) -> Turn | None:
+    """The turn of the window that has had the least so far; None where there is no window.
+
+    That is by the known losses of what was ``proposed``. Its turns are of either kind alternately.
+    """
     rows = list(proposed)
-
-    def had(window: Window) -> float:
-        count = sum(window.holds(losses) for losses in rows)
-        return float((count + 1) * window.seconds**EVENNESS)
-
-    return min(windows, key=had)
+    counts = [sum(window.holds(losses) for losses in rows) for window in windows]
+    turns = [Turn(window, count % 2 == 1) for window, count in zip(windows, counts, strict=True)]
+    had = [
+        (count + 1) * window.seconds**EVENNESS
+        for window, count in zip(windows, counts, strict=True)
+    ]
+    return turns[int(np.argmin(had))] if turns else None

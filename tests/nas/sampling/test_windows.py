@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nas.rungs.history import History, Size
+from nas.rungs.history import Completed, History, Size
 from nas.sampling.ms_ehvi.sampler import STARTUP_TRIALS, MsEhvi
-from nas.sampling.ms_ehvi.windows import Window, next_window, windows_of
+from nas.sampling.ms_ehvi.windows import Window, next_turn, windows_of
 from nas.settings import Settings
 from nas.study.measure import with_largest
 from search_space.cost import cost
@@ -54,8 +54,11 @@ def test_no_window_is_forgotten_and_cheap_ones_get_more(seconds: list[float], ro
     had: Counter[Window] = Counter()
     proposed: list[tuple[float]] = []
     for _ in range(rounds * len(windows)):
-        window = next_window(windows, proposed)
+        turn = next_turn(windows, proposed)
+        assert turn is not None
+        window = turn.window
         assert window.holds((window.high,))
+        assert turn.most_accurate == (had[window] % 2 == 1)
         proposed.append((window.high,))
         had[window] += 1
     for one in windows:
@@ -65,6 +68,33 @@ def test_no_window_is_forgotten_and_cheap_ones_get_more(seconds: list[float], ro
                 # As many as the root of the seconds says, give or take one.
                 share = math.sqrt(other.seconds / one.seconds)
                 assert had[one] <= share * (had[other] + 1) + 1
+
+
+def test_there_is_no_turn_without_windows() -> None:
+    assert next_turn([], [(3.0, 5.0)]) is None
+
+
+def test_half_of_the_trials_ask_for_accuracy_whatever_it_costs_beside_its_window() -> None:
+    """Where more FLOPs are more accurate, these have more of them than those for the front."""
+    settings = with_largest(Settings(budgets=(5_000,)))
+    history = History(1, at_cost=True)
+    sampler = MsEhvi(settings, 0, history)
+    flops: dict[bool, list[float]] = {False: [], True: []}
+    for number in range(STARTUP_TRIALS + 48):
+        turn = next_turn(sampler._windows, history.known.values())
+        assert turn is not None
+        params = sampler.propose(number)
+        found = settings.space.sample(lambda name, _, params=params: params[name])
+        total = cost(found.architecture)
+        known = (math.log10(total.params), math.log10(total.flops))
+        history.know(found.key, known, params, Size(*known))
+        history.add(found.key, known, 0, 1 - 0.3 * total.flops**-0.05 * total.params**-0.02)
+        history.completed[number] = Completed(found.key, params)
+        if number >= STARTUP_TRIALS:
+            assert turn.window.holds(known)
+            flops[turn.most_accurate].append(known[1])
+    assert abs(len(flops[True]) - len(flops[False])) <= len(sampler._windows)
+    assert np.mean(flops[True]) > np.mean(flops[False]) + 0.1
 
 
 def test_random_beginnings_are_of_every_size() -> None:
