@@ -188,9 +188,7 @@ class MsEhvi(OneByOne):
 
         return value
 
-    def _best(
-        self, rng: random.Random, value: Valued, turn: Turn | None = None
-    ) -> dict[str, Any]:
+    def _best(self, rng: random.Random, value: Valued, turn: Turn | None = None) -> dict[str, Any]:
         """Params of the most valuable proposal that is found; none if all have been trials.
 
         It is in the turn's window, if there is one and something new is found in it.
