@@ -143,7 +143,7 @@ class Settings:
     channels: int = 1
     budgets: tuple[int, ...] = DEFAULT_BUDGETS
     eta: float = DEFAULT_ETA
-    promotion: str = "known-cost"
+    promotion: str = "improvement"
     repeats: float = DEFAULT_REPEATS
     max_params: int | None = None
     max_flops: int | None = None

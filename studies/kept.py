@@ -35,6 +35,8 @@ class Kept:
     activation_bytes: int | None = None
     latency: float | None = None
     catalog: str | None = None
+    promised: float | None = None
+    most_accurate: bool = False
     rungs: tuple[float, ...] = ()
     seconds: float | None = None
     repeat: int = 0

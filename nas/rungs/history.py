@@ -1,7 +1,7 @@
 """What a study knows at a moment: exact losses of its candidates, their accuracies, who runs."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any, NamedTuple
@@ -32,6 +32,17 @@ class Size(NamedTuple):
         return cls(math.log10(params), math.log10(flops))
 
 
+class Promise(NamedTuple):
+    """What a sampler expected of a candidate as it proposed it.
+
+    That is the ``improvement`` of what it was asked for: the front's hypervolume, or but the
+    highest accuracy up to a size.
+    """
+
+    improvement: float
+    most_accurate: bool = False
+
+
 @dataclass
 class History:
     """What the driver's loop has learned; the samplers and the rules of promotion read it.
@@ -44,7 +55,9 @@ class History:
     both by the trial's number. ``earlier`` has accuracies by rung from before the study began, and
     ``candidates`` the JSON of theirs: they foretell, but what is attained is the study's own alone.
     ``sizes`` are candidates' by key; they foretell too where that is ``at_cost``. ``floor`` is the
-    accuracy up to which a network is of no use.
+    accuracy up to which a network is of no use. ``budgets`` are the images of each rung.
+    ``promises`` has by key what the sampler expected of candidates, and ``worth`` says what it
+    expects of one now, by its key, if the sampler can.
     Nothing here depends on the order of adding.
     """
 
@@ -60,6 +73,9 @@ class History:
     sizes: dict[str, Size] = field(default_factory=dict)
     at_cost: bool = False
     floor: float = 0.0
+    budgets: tuple[int, ...] = ()
+    promises: dict[str, Promise] = field(default_factory=dict)
+    worth: Callable[[str], float] | None = None
 
     def __post_init__(self) -> None:
         self.accuracies = self.accuracies or [{} for _ in range(self.rungs)]
@@ -72,6 +88,7 @@ class History:
             len(budgets),
             earlier=by_rung(earlier, budgets),
             candidates={one.key: one.candidate for one in earlier},
+            budgets=tuple(budgets),
         )
 
     def know(self, key: str, known: Sequence[float], params: Mapping[str, Any], size: Size) -> None:

@@ -35,6 +35,12 @@ def _known_cost(history: "History", key: str, rung: int, _eta: float) -> "Decisi
     return known_cost(history, key, rung)
 
 
+def _improvement(history: "History", key: str, rung: int, _eta: float) -> "Decision":
+    from nas.rungs.promotion import improvement
+
+    return improvement(history, key, rung)
+
+
 def _asha(history: "History", key: str, rung: int, eta: float) -> "Decision":
     from nas.rungs.promotion import asha
 
@@ -42,6 +48,10 @@ def _asha(history: "History", key: str, rung: int, eta: float) -> "Decision":
 
 
 PROMOTIONS: dict[str, Promotion] = {
+    "improvement": Promotion(
+        "stops what promises less than another for its training, or can't reach the front",
+        _improvement,
+    ),
     "known-cost": Promotion("stops what can't reach the front at its known cost", _known_cost),
     "asha": Promotion("asynchronous successive halving, non-dominated sorting", _asha),
     "none": Promotion("every candidate goes through all rungs", _none),

@@ -2,7 +2,8 @@
 
 Only accuracy is uncertain; what else a study optimizes is known exactly before training. So a
 candidate is stopped where the accuracy that it may still reach would leave it off the front at its
-own cost. Every decision is made at once, from what is known at that moment.
+own cost, or where to begin another one promises more. Every decision is made at once, from what is
+known at that moment.
 
 .. [Li2020] L. Li et al., A System for Massively Parallel Hyperparameter Tuning, MLSys 2020.
 .. [Schmucker2021] R. Schmucker et al., Multi-objective Asynchronous Successive Halving, 2021.
@@ -48,6 +49,31 @@ def known_cost(history: History, key: str, rung: int) -> Decision:
     if bound > best:
         return Decision(True)
     return Decision(False, f"may reach {bound:.2%}; {best:.2%} is there at no more cost")
+
+
+def improvement(history: History, key: str, rung: int) -> Decision:
+    """Stopped, too, if another candidate promises more for the training that this one has left.
+
+    A sampler proposes what it expects the most improvement of, so for all of its training any
+    other promises as much as this one did then. What is expected of it now, by its accuracy at the
+    rung, is therefore to be at least that, times the share of training that is left.
+    """
+    sound = known_cost(history, key, rung)
+    promise = history.promises.get(key)
+    if not sound.go or promise is None or history.worth is None:
+        return sound
+    if history.foretold(rung, [key]) is None:
+        return sound
+    now = history.worth(key)
+    left = sum(history.budgets[rung + 1 :]) / sum(history.budgets)
+    if now >= left * promise.improvement:
+        return Decision(True)
+    share = now / promise.improvement
+    return Decision(
+        False,
+        f"promises {share:.0%} of the improvement that it was proposed for, and {left:.0%} of its "
+        "training is left; another candidate promises more",
+    )
 
 
 def upper_bound(history: History, rung: int, key: str) -> float:

@@ -23,3 +23,6 @@ class OneByOne(BaseSampler):
     ) -> dict[str, Any]:
         """Empty."""
         return {}
+
+    def recall(self, number: int) -> None:
+        """Know again what was expected of trial ``number``, which an earlier run began."""

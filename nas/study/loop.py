@@ -13,9 +13,10 @@ from typing import Any
 from optuna.trial import Trial, TrialState
 
 from nas.objectives import OBJECTIVES, known_losses, known_of
-from nas.rungs.history import Completed, Size
+from nas.rungs.history import Completed, Promise, Size
 from nas.rungs.names import PROMOTIONS
 from nas.rungs.repeats import Training, next_repeat
+from nas.sampling.one_by_one import OneByOne
 from nas.settings import Request
 from nas.study.opened import OpenStudy
 from nas.study.tracker import Progress, Tracker
@@ -130,12 +131,22 @@ class _Loop:
         """A trial and its record so far: one that was begun before, or a new one."""
         if self.unfinished:
             before = self.unfinished.pop(0)
+            self._recall(before.number, before.kept)
             return self.opened.unfinished(before.number), before.kept
         self.begun += 1
         if self.training.repeated < self.settings.repeats * self.training.whole:
             self._repeat()
         trial = self.study.ask()
         return trial, Kept.from_attributes(trial.user_attrs)
+
+    def _recall(self, number: int, kept: Kept) -> None:
+        """Have what was expected of a trial's candidate known again, that an earlier run began."""
+        if kept.promised is not None:
+            self.history.promises[kept.key] = Promise(kept.promised, kept.most_accurate)
+        elif not kept.key and not kept.repeat and number >= len(self.settings.start_from):
+            sampler = self.study.sampler
+            if isinstance(sampler, OneByOne):
+                sampler.recall(number)
 
     def _repeat(self) -> None:
         """Have the next trial be one more training of a candidate, where its place is undecided."""
@@ -158,7 +169,10 @@ class _Loop:
         text = describe(candidate)
         self.store.add_candidate(candidate.key, candidate.to_json(), text)
         known = known_of(total)
-        given = {} if name is None else {"catalog": name}
+        given: dict[str, Any] = {} if name is None else {"catalog": name}
+        promise = self.history.promises.get(candidate.key)
+        if promise and settings.promotion == "improvement" and not kept.repeat:
+            given |= {"promised": promise.improvement, "most_accurate": promise.most_accurate}
         kept = keep(trial, kept, **given, architecture=text, key=candidate.key, **known)
         begun = _Begun(trial, kept, candidate, params)
         self.training.begin(kept)

@@ -21,7 +21,7 @@ from optuna.trial import FrozenTrial
 
 from nas.axes import axes_of
 from nas.objectives import OBJECTIVES
-from nas.rungs.history import History
+from nas.rungs.history import History, Promise
 from nas.sampling.features import log_seconds
 from nas.sampling.ms_ehvi.improvement import expected_improvement
 from nas.sampling.ms_ehvi.proposals import Proposal, Proposals
@@ -37,8 +37,10 @@ from studies.pareto import Floats, front_mask, losses, reference_point
 STARTUP_TRIALS = 12
 """Trials before the surrogate has enough to learn from; fewer where it is known before."""
 
-CHEAPEST_OF = 4
-"""Each of these is the one that trains fastest among so many."""
+CHEAPEST_OF, COSTLIEST_OF = 4, 2
+"""Each of these is the one that trains fastest among so many, or, where the most accurate is asked
+for, the one that trains longest: else nobody would know what FLOPs are good for.
+"""
 
 POOL = 400
 """Random candidates that every proposal considers, besides fresh ones and mutations."""
@@ -84,6 +86,7 @@ class MsEhvi(OneByOne):
         self._given = {one.key: one for one in map(catalog_candidate, settings.start_from)}
         self._pool: list[Proposal] = []
         self._plan: tuple[int, dict[str, Any]] = (-1, {})
+        history.worth = self.worth
 
     def sample_independent(
         self,
@@ -112,6 +115,19 @@ class MsEhvi(OneByOne):
             return found
         return self._proposals.drawn(rng).params
 
+    def recall(self, number: int) -> None:
+        """Propose again what trial ``number`` has, for what was expected of it."""
+        self.propose(number)
+
+    def worth(self, key: str) -> float:
+        """The improvement expected now of a candidate that was proposed and isn't finished."""
+        history, losses = self.history, self.history.known[key]
+        number = next((one for one, its in history.pending.items() if its == key), -1)
+        there = [window for window in self._windows if window.holds(losses)]
+        turn = Turn(there[0], history.promises[key].most_accurate) if there else None
+        value = self._value(number, turn)
+        return float(value([Proposal({}, key, {}, losses, self._rows[key])])[0])
+
     def _proposed(self, number: int, rng: random.Random) -> dict[str, Any]:
         """Params of a candidate that no trial has had; none where none was found."""
         history = self.history
@@ -119,11 +135,20 @@ class MsEhvi(OneByOne):
             return self._best(rng, self._certain_value())
         turn = next_turn(self._windows, history.known.values())
         if number < self.startup or len(errors_at_the_end(history)) < 2:
-            between = turn.window.params if turn else None
-            drawn = (self._proposals.drawn(rng, between=between) for _ in range(CHEAPEST_OF))
-            few = self._new(drawn)
-            return min(few, key=lambda one: log_seconds(one.row)).params if few else {}
+            return self._begun(rng, turn)
         return self._best(rng, self._value(number, turn), turn)
+
+    def _begun(self, rng: random.Random, turn: Turn | None) -> dict[str, Any]:
+        """Params of a random candidate, of the window if there is one; none where all were trials.
+
+        A cheap one, or a costly one where the most accurate is asked for.
+        """
+        between = turn.window.params if turn else None
+        costly = turn is not None and turn.most_accurate
+        count = COSTLIEST_OF if costly else CHEAPEST_OF
+        drawn = self._new(self._proposals.drawn(rng, between=between) for _ in range(count))
+        pick = max if costly else min
+        return pick(drawn, key=lambda one: log_seconds(one.row)).params if drawn else {}
 
     @cached_property
     def _windows(self) -> list[Window]:
@@ -213,7 +238,10 @@ class MsEhvi(OneByOne):
             if better:
                 found += better
                 values = np.concatenate([values, value(better)])
-        return found[int(np.argmax(values))].params
+        chosen = found[int(np.argmax(values))]
+        most_accurate = turn is not None and turn.most_accurate
+        self.history.promises[chosen.key] = Promise(float(values.max()), most_accurate)
+        return chosen.params
 
     def _pooled(self) -> list[Proposal]:
         """Random candidates of the space, the same for every trial."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nas.rungs.history import History, Size
+from nas.rungs.history import History, Promise, Size
 from nas.rungs.names import PROMOTIONS
 from nas.rungs.promotion import RISK, RISK_OF_A_LINE, crowding, ranking, upper_bound
 from studies.forecast import LEAST_PAIRS
@@ -145,6 +145,49 @@ def test_a_candidate_stops_only_for_what_costs_no_more() -> None:
     for costs in ((3.9, 9.0), (9.0, 5.9)):
         history.add("cheap", costs, 0, 0.55)
         assert not stopped(history, "cheap")
+
+
+def promised(now: float) -> History:
+    """A history in which "asked", for the cheapest cost, promised 1.0 and is worth ``now``."""
+    history, _ = history_of(np.random.default_rng(1), 30, 0.01)
+    history.budgets = (5_000, 15_000)
+    history.add("asked", (0.0, 0.0), 0, 0.55)
+    history.promises["asked"] = Promise(1.0)
+    history.worth = lambda key: {"asked": now}[key]
+    return history
+
+
+@given(st.floats(0, 3))
+def test_a_candidate_goes_on_while_it_promises_as_much_as_another_for_what_is_left(
+    now: float,
+) -> None:
+    """Three quarters of its training are left."""
+    assert stopped(promised(now), "asked", rule="improvement") == (now < 0.75)
+
+
+def test_why_a_candidate_that_promises_less_is_stopped() -> None:
+    decision = PROMOTIONS["improvement"].decide(promised(0.3), "asked", 0, 3.0)
+    assert decision.reason == (
+        "promises 30% of the improvement that it was proposed for, and 75% of its training is "
+        "left; another candidate promises more"
+    )
+
+
+def test_what_promises_much_is_stopped_all_the_same_where_it_cannot_reach_the_front() -> None:
+    history = promised(9.0)
+    history.add("better", (-1.0, -1.0), 1, 0.95)
+    assert stopped(history, "asked", rule="improvement")
+
+
+def test_without_a_promise_or_a_forecast_nobody_is_stopped_for_it() -> None:
+    history = promised(0.0)
+    history.promises.clear()
+    assert not stopped(history, "asked", rule="improvement")
+    few, _ = history_of(np.random.default_rng(0), LEAST_PAIRS - 1, 0.1)
+    few.add("asked", (0.0, 0.0), 0, 0.55)
+    few.budgets, few.promises = (5_000, 15_000), {"asked": Promise(1.0)}
+    few.worth = lambda _: 0.0
+    assert not stopped(few, "asked", rule="improvement")
 
 
 def test_its_own_results_do_not_stop_a_candidate() -> None:

@@ -1,5 +1,6 @@
 """Trials on their way through the rungs: who is decided upon when, by what, and after a kill."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +15,14 @@ from nas.rungs.names import PROMOTIONS, Promotion
 from nas.rungs.promotion import Decision
 from nas.sampling.ms_ehvi.sampler import MsEhvi
 from nas.settings import Request, Settings, check_budgets, rungs
+from nas.study import loop
 from nas.study.loop import search
 from nas.study.opened import open_study
 from nas.study.until import Until
 from nas.workers.protocol import InDriver, Outcome
 from nas.workers.simulated import Simulated
 from studies.evaluation import Evaluation
+from studies.kept import Kept
 from studies.store import Store, open_store
 
 # Optuna's own samplers say so of themselves; it is not about how we call them
@@ -163,6 +166,41 @@ def test_the_promotion_is_the_same_however_the_past_is_told(
     for trials in (7, 15, 30):
         bring(store, cold, trials, name="parts")
     assert facts(store, "whole") == facts(store, "parts")
+
+
+def test_a_promise_is_remembered_wherever_the_power_fails(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In an evaluation, or before the record of a trial is written that has its params already."""
+    settings = Settings(budgets=BUDGETS, warm_start=False, repeats=0.2)
+    bring(store, settings, 30, name="whole")
+    genuine = loop.keep
+
+    def dark(trial: optuna.Trial, before: Kept, **changes: Any) -> Kept:
+        if "key" in changes and trial.number in (14, 22):
+            raise Power
+        return genuine(trial, before, **changes)
+
+    for allowed in (20, 9, 4, 1, 2, 1):
+        left = [allowed]
+
+        def until_power_fails(request: Request, left: list[int] = left) -> Evaluation:
+            if not left[0]:
+                raise Power
+            left[0] -= 1
+            return pretend(request)
+
+        for with_records in (False, True):
+            with monkeypatch.context() as patch, contextlib.suppress(Power):
+                if not with_records:
+                    patch.setattr(loop, "keep", dark)
+                bring(store, settings, 30, until_power_fails, name="parts")
+    bring(store, settings, 30, name="parts")
+    assert facts(store, "whole") == facts(store, "parts")
+    trials = trials_of(store, "whole")
+    assert all("promised" in trials[number].user_attrs for number in (14, 22))
+    reasons = [trial.user_attrs.get("stopped", "") for trial in trials]
+    assert any("of the improvement that it was proposed for" in one for one in reasons)
 
 
 def facts(store: Store, name: str) -> list[Any]:
