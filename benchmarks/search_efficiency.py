@@ -127,7 +127,7 @@ def ours(problem: Problem, seed: int, core_seconds: float, **changes: Any) -> Tr
     directions: list[Literal["minimize", "maximize"]] = [
         "maximize" if OBJECTIVES[name].axis.maximize else "minimize" for name in settings.objectives
     ]
-    history = History(len(settings.budgets))
+    history = History(len(settings.budgets), budgets=settings.budgets)
     study = optuna.create_study(directions=directions, sampler=seeded(settings, history))
     store: Any = InMemory()
     opened = OpenStudy(settings, store, study, history)

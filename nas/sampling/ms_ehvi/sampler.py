@@ -139,7 +139,7 @@ class MsEhvi(OneByOne):
         return self._best(rng, self._value(number, turn), turn)
 
     def _begun(self, rng: random.Random, turn: Turn | None) -> dict[str, Any]:
-        """Params of a random candidate, of the window if there is one; none where all were trials.
+        """Params of a random candidate, of the window if one is drawn; none where all were trials.
 
         A cheap one, or a costly one where the most accurate is asked for.
         """
@@ -147,6 +147,8 @@ class MsEhvi(OneByOne):
         costly = turn is not None and turn.most_accurate
         count = COSTLIEST_OF if costly else CHEAPEST_OF
         drawn = self._new(self._proposals.drawn(rng, between=between) for _ in range(count))
+        if turn is not None:
+            drawn = [one for one in drawn if turn.window.holds(one.losses)] or drawn
         pick = max if costly else min
         return pick(drawn, key=lambda one: log_seconds(one.row)).params if drawn else {}
 

@@ -59,7 +59,7 @@ BAD = [
     ("--budget 1k --rungs 4", "4 rungs that grow by 4 would begin at 16 images"),
     ("--rungs 0", "rungs is 0; it must be a whole number from 1 to 20"),
     ("--eta 1", "eta is 1.0; it must be a number from 1.01 to 100"),
-    ("--promotion best", "promotion is 'best'; choose one of: known-cost, asha, none"),
+    ("--promotion best", "promotion is 'best'; choose one of: improvement, known-cost, asha, none"),
     ("--budget lots", "budget is 'lots'; give a whole number above 0"),
     ("--max-params 0", "--max-params is '0'; give a whole number above 0"),
     ("--max-flops -5", "--max-flops is '-5'; give a whole number above 0"),
