@@ -9,8 +9,9 @@ has what it knew of earlier studies when it began.
    Architecture Search and Hyperparameter Optimization, AutoML workshop, ICML 2021.
 """
 
+import math
 import random
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -133,7 +134,7 @@ class MsEhvi(OneByOne):
         history = self.history
         if "accuracy" not in self.settings.objectives:
             return self._best(rng, self._certain_value())
-        turn = next_turn(self._windows, history.known.values())
+        turn = next_turn(self._windows, self._trained())
         if number < self.startup or len(errors_at_the_end(history)) < 2:
             return self._begun(rng, turn)
         return self._best(rng, self._value(number, turn), turn)
@@ -161,6 +162,12 @@ class MsEhvi(OneByOne):
         costs = np.array([one.losses for one in pool]).reshape(len(pool), -1)
         seconds = np.exp([log_seconds(one.row) for one in pool])
         return windows_of(self.settings, costs, seconds)
+
+    def _trained(self) -> Iterator[tuple[Sequence[float], float]]:
+        """Known losses of what was proposed, and its seconds of training but for a constant."""
+        self._describe()
+        for key, known in self.history.known.items():
+            yield known, math.exp(log_seconds(self._rows[key]))
 
     def _value(self, number: int, turn: Turn | None) -> Valued:
         """Expected improvement, accuracy being what the surrogate says of it.

@@ -17,14 +17,15 @@ from studies.best import SIZES
 from studies.pareto import Floats
 
 EVENNESS = 0.5
-"""Between 0, as many trials for each window, and 1, as much time for each."""
+"""Between 0, as many trials for each window, and 1, as much time for each: to this power a trial's
+seconds count."""
 
 
 class Window(NamedTuple):
     """What has more than ``low`` and at most ``high`` of a ``cost``, as losses.
 
     ``column`` is that cost's among the known losses; ``seconds`` is how long, but for a constant,
-    one of its candidates trains.
+    a random one of its candidates trains.
     """
 
     cost: str
@@ -73,16 +74,20 @@ def windows_of(settings: Settings, losses: Floats, seconds: Floats) -> list[Wind
     return found
 
 
-def next_turn(windows: Sequence[Window], proposed: Iterable[Sequence[float]]) -> Turn | None:
+def next_turn(
+    windows: Sequence[Window], proposed: Iterable[tuple[Sequence[float], float]]
+) -> Turn | None:
     """The turn of the window that has had the least so far; None where there is no window.
 
-    That is by the known losses of what was ``proposed``. Its turns are of either kind alternately.
+    That is by the known losses of what was ``proposed``, and by its seconds of training, but for
+    the same constant as a window's. Its turns are of either kind alternately.
     """
-    rows = list(proposed)
-    counts = [sum(window.holds(losses) for losses in rows) for window in windows]
-    turns = [Turn(window, count % 2 == 1) for window, count in zip(windows, counts, strict=True)]
-    had = [
-        (count + 1) * window.seconds**EVENNESS
-        for window, count in zip(windows, counts, strict=True)
-    ]
-    return turns[int(np.argmin(had))] if turns else None
+    counts = dict.fromkeys(windows, 0)
+    had = dict.fromkeys(windows, 0.0)
+    for losses, seconds in proposed:
+        for window in windows:
+            if window.holds(losses):
+                counts[window] += 1
+                had[window] += seconds**EVENNESS
+    found = min(windows, key=lambda one: had[one] + one.seconds**EVENNESS, default=None)
+    return found and Turn(found, counts[found] % 2 == 1)

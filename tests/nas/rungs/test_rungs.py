@@ -173,7 +173,14 @@ def test_a_promise_is_remembered_wherever_the_power_fails(
 ) -> None:
     """In an evaluation, or before the record of a trial is written that has its params already."""
     settings = Settings(budgets=BUDGETS, warm_start=False, repeats=0.2)
-    bring(store, settings, 30, name="whole")
+
+    def uneven(request: Request) -> Evaluation:
+        """What no surrogate foresees: half of all candidates are much worse."""
+        found = pretend(request)
+        worse = 0.1 * (int(request.candidate.key, 16) % 2)
+        return replace(found, accuracy=(found.accuracy or 0) - worse)
+
+    bring(store, settings, 30, uneven, name="whole")
     genuine = loop.keep
 
     def dark(trial: optuna.Trial, before: Kept, **changes: Any) -> Kept:
@@ -188,14 +195,14 @@ def test_a_promise_is_remembered_wherever_the_power_fails(
             if not left[0]:
                 raise Power
             left[0] -= 1
-            return pretend(request)
+            return uneven(request)
 
         for with_records in (False, True):
             with monkeypatch.context() as patch, contextlib.suppress(Power):
                 if not with_records:
                     patch.setattr(loop, "keep", dark)
                 bring(store, settings, 30, until_power_fails, name="parts")
-    bring(store, settings, 30, name="parts")
+    bring(store, settings, 30, uneven, name="parts")
     assert facts(store, "whole") == facts(store, "parts")
     trials = trials_of(store, "whole")
     assert all("promised" in trials[number].user_attrs for number in (14, 22))

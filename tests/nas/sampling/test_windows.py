@@ -52,14 +52,14 @@ def test_sizes_that_the_space_does_not_have_are_no_windows() -> None:
 def test_no_window_is_forgotten_and_cheap_ones_get_more(seconds: list[float], rounds: int) -> None:
     windows = [Window("params", 0, n, n + 1.0, spent) for n, spent in enumerate(seconds)]
     had: Counter[Window] = Counter()
-    proposed: list[tuple[float]] = []
+    proposed: list[tuple[tuple[float], float]] = []
     for _ in range(rounds * len(windows)):
         turn = next_turn(windows, proposed)
         assert turn is not None
         window = turn.window
         assert window.holds((window.high,))
         assert turn.most_accurate == (had[window] % 2 == 1)
-        proposed.append((window.high,))
+        proposed.append(((window.high,), window.seconds))
         had[window] += 1
     for one in windows:
         for other in windows:
@@ -70,8 +70,17 @@ def test_no_window_is_forgotten_and_cheap_ones_get_more(seconds: list[float], ro
                 assert had[one] <= share * (had[other] + 1) + 1
 
 
+def test_a_trial_that_takes_long_counts_for_more() -> None:
+    """By the root of its seconds: one of 16 is as much as four of one."""
+    small, large = Window("params", 0, 0.0, 1.0, 1.0), Window("params", 0, 1.0, 2.0, 1.0)
+    for count in range(8):
+        turn = next_turn([small, large], [((2.0,), 16.0), *[((1.0,), 1.0)] * count])
+        assert turn is not None
+        assert turn.window == (small if count <= 4 else large)
+
+
 def test_there_is_no_turn_without_windows() -> None:
-    assert next_turn([], [(3.0, 5.0)]) is None
+    assert next_turn([], [((3.0, 5.0), 1.0)]) is None
 
 
 def test_half_of_the_trials_ask_for_accuracy_whatever_it_costs_beside_its_window() -> None:
@@ -81,7 +90,7 @@ def test_half_of_the_trials_ask_for_accuracy_whatever_it_costs_beside_its_window
     sampler = MsEhvi(settings, 0, history)
     flops: dict[bool, list[float]] = {False: [], True: []}
     for number in range(STARTUP_TRIALS + 48):
-        turn = next_turn(sampler._windows, history.known.values())
+        turn = next_turn(sampler._windows, sampler._trained())
         assert turn is not None
         params = sampler.propose(number)
         found = settings.space.sample(lambda name, _, params=params: params[name])
