@@ -16,23 +16,18 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import optuna
-from in_memory import InMemory
+from in_memory import open_in_memory
 from outcome import LIMITS, ONE_RUNG, SIZES
-from problem import Problem
+from problem import WORKERS, Problem
 
-from nas.objectives import OBJECTIVES
-from nas.sampling.samplers import seeded
 from nas.settings import DEFAULT_BUDGETS
 from nas.study.loop import search
-from nas.study.opened import OpenStudy, begun
 from nas.study.until import Until
 from nas.workers.protocol import Outcome
 from nas.workers.simulated import Simulated
 from studies.best import best_up_to
 from studies.interval import Estimates
 
-WORKERS = 2
 TRIALS = 100_000
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -79,16 +74,7 @@ def recommended(
     """
     settings = replace(problem.settings, seed=seed, warm_start=False, **LIMITS)
     settings = replace(settings, **changes)
-    history = begun(settings, ())
-    study = optuna.create_study(
-        directions=[
-            "maximize" if OBJECTIVES[name].axis.maximize else "minimize"
-            for name in settings.objectives
-        ],
-        sampler=seeded(settings, history),
-    )
-    store: Any = InMemory()
-    opened = OpenStudy(settings, store, study, history)
+    opened = open_in_memory(settings)
     workers = Limited(problem, 60 * core_minutes / WORKERS)
     with contextlib.suppress(TimeIsUpError):
         search(opened, Until(TRIALS), workers, lambda _: None)
@@ -98,15 +84,11 @@ def recommended(
         if best.result is None:
             found.append(float("nan"))
             continue
-        params = study.trials[best.result.number].params
-        candidate = settings.space.sample(
-            lambda name, _, params=params: params[name],  # type: ignore[misc]
-            settings.resolution,
-        )
+        candidate = problem.candidate(opened.study.trials[best.result.number].params)
         found.append(100 * problem.replay.truth(candidate, problem.settings.budgets[-1]))
     stopped = results.states.get("pruned", 0)
     words = (
-        f"{len(study.trials)} trials, {stopped} stopped, {results.repeats} repeats, "
+        f"{len(opened.study.trials)} trials, {stopped} stopped, {results.repeats} repeats, "
         f"hypervolume {results.hypervolume():.3f}"
     )
     return found, words
@@ -135,7 +117,6 @@ def main() -> None:
     parser.add_argument("--core-minutes", type=float, default=80.0)
     parser.add_argument("--set", action="append", default=[], metavar="CONSTANT=VALUE")
     asked = parser.parse_args()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
     set_constants(asked.set)
     problem = Problem(DEFAULT_BUDGETS)
     print(f"| replayed | {' | '.join(f'up to {size:,}' for size in SIZES)} | study |")

@@ -15,19 +15,14 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import optuna
-from in_memory import InMemory
+from in_memory import open_in_memory
 from outside import ABSENT, SEARCHERS
 from problem import WORKERS, Problem, Searcher, Trace, simulate
 
-from nas.objectives import OBJECTIVES
-from nas.rungs.history import History
-from nas.sampling.samplers import seeded
 from nas.study.loop import search
-from nas.study.opened import OpenStudy
 from nas.study.until import Until
 from nas.workers.simulated import Simulated
 from studies.evaluation import REPLAYED, Evaluation
@@ -123,14 +118,7 @@ def ours(problem: Problem, seed: int, core_seconds: float, **changes: Any) -> Tr
                 trace.add(self.clock * WORKERS, request.candidate, result.accuracy)
             return outcome
 
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    directions: list[Literal["minimize", "maximize"]] = [
-        "maximize" if OBJECTIVES[name].axis.maximize else "minimize" for name in settings.objectives
-    ]
-    history = History(len(settings.budgets), budgets=settings.budgets)
-    study = optuna.create_study(directions=directions, sampler=seeded(settings, history))
-    store: Any = InMemory()
-    opened = OpenStudy(settings, store, study, history)
+    opened = open_in_memory(settings)
     workers = Watched(WORKERS, problem.replay)
     with contextlib.suppress(_SpentError):
         most = MOST_TRIALS if settings.promotion == "none" else 100_000

@@ -5,6 +5,7 @@ for one window of a cost, half a decade wide. One of two asks for what improves 
 within it, at whichever of the other costs; one for the most accurate network up to its end.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -82,12 +83,17 @@ def next_turn(
     That is by the known losses of what was ``proposed``, and by its seconds of training, but for
     the same constant as a window's. Its turns are of either kind alternately.
     """
-    counts = dict.fromkeys(windows, 0)
-    had = dict.fromkeys(windows, 0.0)
+    if not windows:
+        return None
+    seconds_of: dict[Window, list[float]] = {window: [] for window in windows}
     for losses, seconds in proposed:
         for window in windows:
             if window.holds(losses):
-                counts[window] += 1
-                had[window] += seconds**EVENNESS
-    found = min(windows, key=lambda one: had[one] + one.seconds**EVENNESS, default=None)
-    return found and Turn(found, counts[found] % 2 == 1)
+                seconds_of[window].append(seconds)
+
+    def had(window: Window) -> float:
+        spent = (seconds**EVENNESS for seconds in [*seconds_of[window], window.seconds])
+        return math.fsum(spent)  # in whichever order
+
+    found = min(windows, key=had)
+    return Turn(found, len(seconds_of[found]) % 2 == 1)
