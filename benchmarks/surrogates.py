@@ -30,12 +30,12 @@ from nas.sampling.ms_ehvi.surrogate import (
     NOISE,
     NOISE_AT_COST,
     Scale,
+    at_cost,
     process,
     terms_of,
-    trend_of,
 )
 from nas.settings import Settings
-from nas.short_run.replay import model as boosted
+from nas.short_run.replay import Model
 from search_space.architecture import Candidate
 from studies.forecast import log_error
 from studies.pareto import Floats
@@ -78,8 +78,8 @@ class Trending(Fixed):
 
     def fit(self, rows: Floats, labels: Floats) -> "Trending":
         scaled = self.scale(rows)
-        self.trend = trend_of(scaled, labels, np.zeros(len(labels)))
-        super().fit(rows, labels - terms_of(scaled) @ self.trend)
+        self.trend, left = at_cost(scaled, labels, np.zeros(len(labels)))
+        super().fit(rows, left)
         return self
 
     def distribution(self, rows: Floats) -> tuple[Floats, Floats]:
@@ -105,7 +105,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "the same, twice the length": lambda: Fixed(2 * LENGTH),
     "the same, thrice the noise": lambda: Fixed(noise=3 * NOISE),
     "Gaussian process, fitted": fitted,
-    "gradient boosting (the replay's)": boosted,
+    "gradient boosting (the replay's)": Model,
     "gradient boosting, histograms": lambda: HistGradientBoostingRegressor(
         max_iter=200, learning_rate=0.05, min_samples_leaf=5, random_state=0
     ),

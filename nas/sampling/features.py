@@ -26,13 +26,20 @@ GRAPH = 8
 STAGES = 3
 """Stages that have features of their own: the first ones; later ones count in the sums."""
 
+GRIDS = 3
+"""Sizes of maps whose FLOPs are counted apart."""
+
+NOTHING = 1000
+"""FLOPs added before their logarithm is taken: so few are nothing."""
+
 
 def features(
     candidates: Iterable[Candidate], image: Shape, classes: int, edition: int = EDITION
 ) -> Floats:
     """One row a candidate, [N, D]: cost, depth, last map, kinds of kernels; then its choices.
 
-    Those of the first edition know nothing of the widths in a stem's second part.
+    From the second edition on, too: the widths in a stem's second part, the narrowest map, where
+    its FLOPs are, and how many blocks have which residual.
     """
     return np.array([_row(candidate, image, classes, edition) for candidate in candidates])
 
@@ -53,6 +60,7 @@ def _row(candidate: Candidate, image: Shape, classes: int, edition: int) -> list
         stem = architecture.stem
         one, three = stem.second or (0, 0)
         row += [one / stem.width, three / stem.width]
+        row += [*_flow(architecture, image, classes), *_residuals(architecture)]
     return row
 
 
@@ -77,6 +85,53 @@ def _graph(architecture: Architecture, image: Shape, classes: int) -> list[float
         one / total.flops,
         large / total.flops,
     ]
+
+
+def _flow(architecture: Architecture, image: Shape, classes: int) -> list[float]:
+    """Base-2 logarithms of the fewest activations that the image passes through on its way to the
+    head, between parts of the body, and of the FLOPs at each size of map.
+
+    Sizes are above a half of the image, above a quarter of it, and the rest.
+    """
+    shape, fewest = image, math.inf
+    flops = [0] * GRIDS
+    for name, part in expand(architecture, image[0], classes).children:
+        if name == "head":
+            break
+        for layer, output in _layers(part, shape):
+            flops[_grid(output, image)] += layer.flops(output)
+        shape = _measure(part, shape).output
+        fewest = min(fewest, math.prod(shape))
+    return [math.log2(fewest), *(math.log2(NOTHING + found) for found in flops)]
+
+
+def _grid(shape: Shape, image: Shape) -> int:
+    """Which of the sizes of maps a map has: 0 is the largest."""
+    return min(GRIDS - 1, int(math.log2(max(1.0, image[1] / max(1, shape[1])))))
+
+
+def _layers(node: Node, shape: Shape) -> Iterable[tuple[Conv, Shape]]:
+    """Convolutions with their outputs' shapes."""
+    if isinstance(node, Conv):
+        yield node, node.output(shape)
+    elif not isinstance(node, Layer):
+        for _, child in node.children:
+            yield from _layers(child, shape)
+            if isinstance(node, Sequence):
+                shape = _measure(child, shape).output
+
+
+def _residuals(architecture: Architecture) -> list[float]:
+    """How many blocks have each kind of residual; blocks whose sums nothing normalizes; blocks
+    without any batch norm.
+
+    Where each branch adds its input and the norm stands in the branch, values grow from block to
+    block: some of these networks don't learn at all.
+    """
+    blocks = [block for stage in architecture.stages for block in stage.blocks]
+    counts = [float(sum(block.residual == kind for block in blocks)) for kind in RESIDUALS]
+    grown = counts[RESIDUALS.index("branch")] * (architecture.norm == "conv-bn-relu")
+    return [*counts, grown, len(blocks) * float(architecture.norm == "none")]
 
 
 class _Measured(NamedTuple):

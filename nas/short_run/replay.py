@@ -32,6 +32,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.stats import kendalltau
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.linear_model import LinearRegression, RidgeCV
 from sklearn.metrics import r2_score
@@ -42,7 +43,7 @@ from threadpoolctl import threadpool_limits
 
 from nas.defaults import CLASSES
 from nas.sampling.features import GRAPH, features
-from nas.sampling.ms_ehvi.surrogate import LENGTH, Scale
+from nas.sampling.ms_ehvi.surrogate import FURTHEST, LENGTH, Scale, at_cost, terms_of
 from nas.seeds import derive
 from nas.settings import Recipe, Reference, Request, Settings
 from nas.short_run.evaluation import versions
@@ -123,7 +124,7 @@ class Replay:
         self._image = image
         self._rows: dict[str, Floats] = {}
         self._known: dict[int, dict[str, float]] = {}
-        self._models: dict[int, GradientBoostingRegressor] = {}
+        self._models: dict[int, Model] = {}
         self._out_of_fold: dict[int, dict[str, float]] = {}
         self._after: dict[int, tuple[int, LinearRegression]] = {}
         self._clocks: dict[int, Pipeline] = {}
@@ -238,8 +239,8 @@ class Replay:
             predicted = self._follow(budget, max(many))
         else:
             folds = KFold(FOLDS, shuffle=True, random_state=0)
-            predicted = cross_val_predict(model(), rows, labels, cv=folds)
-            self._models[budget] = model().fit(rows, labels)
+            predicted = cross_val_predict(Model(), rows, labels, cv=folds)
+            self._models[budget] = Model().fit(rows, labels)
             self._out_of_fold[budget] = dict(zip(known, predicted.tolist(), strict=True))
         spread = [np.var(values, ddof=1) for values in errors.values() if len(values) > 1]
         self.quality[budget] = Quality(
@@ -248,7 +249,7 @@ class Replay:
             float(r2_score(labels, predicted)),
             float(np.sqrt(np.mean(spread))) if spread else None,
         )
-        return dict(zip(known, labels - predicted, strict=True))
+        return dict(zip(known, np.minimum(labels - predicted, FURTHEST), strict=True))
 
     def _follow(self, budget: int, before: int) -> Floats:
         """Have a budget's errors follow from those at another; those predicted out of fold [N].
@@ -363,16 +364,34 @@ def _too_few(outcomes: Iterable[Run], budget: int, count: int, timed: int) -> Ta
     )
 
 
-def model() -> GradientBoostingRegressor:
-    """What predicts the logarithm of the error from features; not what the sampler uses."""
-    return GradientBoostingRegressor(
-        n_estimators=300,
-        learning_rate=0.05,
-        max_depth=3,
-        subsample=0.5,
-        max_features=0.3,
-        random_state=0,
-    )
+class Model(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """What predicts the logarithm of the error from features; not what the sampler uses.
+
+    Boosted trees of what a robust trend in the cost leaves. Where networks that didn't learn count
+    as much as they are off, what is like them, but learns, is foretold badly.
+    """
+
+    def fit(self, rows: Floats, labels: Floats) -> "Model":
+        """Fit it to rows of features [N, D] and their labels [N]."""
+        self._scale = Scale.of(rows)
+        self._trend, left = at_cost(self._scale(rows), labels, np.zeros(len(labels)))
+        self._trees = GradientBoostingRegressor(
+            loss="huber",
+            n_estimators=400,
+            learning_rate=0.03,
+            max_depth=3,
+            min_samples_leaf=8,
+            subsample=0.5,
+            max_features=0.2,
+            random_state=0,
+        ).fit(rows, left)
+        return self
+
+    def predict(self, rows: Floats) -> Floats:
+        """The predicted labels [N]."""
+        usual = terms_of(self._scale(rows)) @ self._trend
+        predicted: Floats = usual + self._trees.predict(rows)
+        return predicted
 
 
 def open_replay(

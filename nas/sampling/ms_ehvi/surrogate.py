@@ -31,6 +31,14 @@ fitting them to every study anew did no better and took longer.
 NOISE_AT_COST = 0.3
 """The same as a share of what a trend in the cost leaves, from the second edition on."""
 
+FURTHEST = 0.4
+"""How far above that trend the logarithm of an error may lie; one beyond counts as there. A network
+that didn't learn at all, with six times the usual error, would outweigh all the others.
+"""
+
+ROUNDS = 3
+"""Times that the trend is fitted, each time to what lies no further from the one before."""
+
 SHRINKAGE = 1.0
 """Ridge penalty of that trend's coefficients, each term having about unit variance."""
 
@@ -63,7 +71,7 @@ class Surrogate:
     candidate was stopped before, what its rung foretells is its label, with extra variance. From
     the second edition on, the process is of what a quadratic trend in the logarithms of parameters
     and FLOPs leaves: far from what was seen the accuracy is what such cost has on average, and not
-    what everything has.
+    what everything has. Networks that didn't learn count as merely bad ones.
     """
 
     def __init__(self, history: History, rows: Mapping[str, Floats], scale: Scale) -> None:
@@ -79,8 +87,7 @@ class Surrogate:
         # One thread: workers are on the other cores, and bits may depend on how many there are.
         with _libraries().limit(limits=1):
             if history.at_cost:
-                self._trend = trend_of(scaled, values, variances)
-                values = values - terms_of(scaled) @ self._trend
+                self._trend, values = at_cost(scaled, values, variances)
             self._middle, self._spread = float(values.mean()), float(values.std()) or 1.0
             self._process = process(noise / seeds + variances / self._spread**2)
             self._process.fit(scaled, (values - self._middle) / self._spread)
@@ -110,6 +117,20 @@ def terms_of(scaled: Floats) -> Floats:
     first, second = scaled[:, 0], scaled[:, 1]
     one = np.ones(len(scaled))
     return np.column_stack([one, first, second, first**2, second**2, first * second])
+
+
+def at_cost(scaled: Floats, values: Floats, variances: Floats) -> tuple[Floats, Floats]:
+    """Coefficients [6] of a robust trend in the cost, and what it leaves of the values, [N].
+
+    Values far above it, of networks that didn't learn, are drawn to FURTHEST above it first.
+    """
+    terms = terms_of(scaled)
+    trend = trend_of(scaled, values, variances)
+    for _ in range(ROUNDS):
+        usual = terms @ trend
+        values = np.minimum(values, usual + FURTHEST)
+        trend = trend_of(scaled, values, variances)
+    return trend, values - terms @ trend
 
 
 def trend_of(scaled: Floats, values: Floats, variances: Floats) -> Floats:

@@ -1,5 +1,6 @@
 """The sampler that knows its costs: it finds better fronts than chance, and obeys what is known."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.rungs.history import History
-from nas.sampling.features import features, log_seconds
+from nas.sampling.features import NOTHING, features, log_seconds
 from nas.sampling.ms_ehvi import proposals, surrogate
 from nas.sampling.ms_ehvi import sampler as ms_ehvi
 from nas.sampling.ms_ehvi.sampler import FRESH, MUTATIONS, ROUNDS, STARTUP_TRIALS, MsEhvi
@@ -22,7 +23,7 @@ from nas.study.loop import search
 from nas.study.opened import open_study, remember
 from nas.study.until import Until
 from nas.workers.protocol import InDriver
-from search_space.architecture import Candidate
+from search_space.architecture import Architecture, Block, Candidate, Stage, Stem
 from search_space.catalog import candidate
 from search_space.cost import cost
 from search_space.size import size
@@ -249,6 +250,35 @@ def test_far_from_what_was_seen_accuracy_is_what_the_cost_has_on_average() -> No
         assert (std > 0).all()
     assert missed[True] < 0.1
     assert missed[True] < 0.6 * missed[False]
+
+
+def test_networks_that_did_not_learn_spoil_no_prediction_of_those_that_did() -> None:
+    rng = np.random.default_rng(0)
+    missed = []
+    for dead in (0, 3):
+        history, rows = History(1, at_cost=True), {}
+        for place in range(60):
+            key = f"{place:02}"
+            rows[key] = rng.random(5)
+            error = np.exp(-1.5 - 0.8 * rows[key][0] - 0.2 * rows[key][2])
+            history.add(key, (float(rows[key][0]),), 0, 0.1 if place < dead else 1 - float(error))
+        fresh = rng.random((200, 5))
+        mean, _ = Surrogate(history, rows, SCALE).predict_error(fresh)
+        away = np.log(10) * mean - (-1.5 - 0.8 * fresh[:, 0] - 0.2 * fresh[:, 2])
+        missed.append(float(np.sqrt(np.mean(away**2))))
+    assert missed[1] < 2 * missed[0] + 0.02
+
+
+def test_features_tell_where_the_flops_are_and_how_narrow_the_way_is() -> None:
+    stem = Stem(16, stride=2)
+    wide = Architecture(stem, (Stage((Block(32),)), Stage((Block(8),), reduction="max-pool")))
+    row = features([Candidate(wide)], IMAGE, 10)[0]
+    *_, narrowest, large, middle, small, none, block, branch, grown, bare = row
+    assert narrowest == math.log2(8 * 7 * 7)
+    assert large == math.log2(NOTHING)
+    assert middle == math.log2(NOTHING + 2 * 14 * 14 * (9 * 16 + 16 * 32))
+    assert small == math.log2(NOTHING + 2 * 7 * 7 * 32 * 8)
+    assert (none, block, branch, grown, bare) == (2, 0, 0, 0, 2)
 
 
 def test_features_tell_architectures_apart_and_are_finite() -> None:

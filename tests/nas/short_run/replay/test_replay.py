@@ -17,7 +17,7 @@ from nas.datasets.found import Reading
 from nas.sampling.features import features
 from nas.seeds import derive
 from nas.settings import Recipe, Request, Settings
-from nas.short_run.replay import LEAST_CANDIDATES, Replay, model, open_replay
+from nas.short_run.replay import LEAST_CANDIDATES, Model, Replay, open_replay
 from nas.study.loop import search
 from nas.study.opened import open_study
 from nas.study.until import Until
@@ -152,7 +152,8 @@ def test_what_the_model_is_not_sure_of_is_never_paid_out(
     }
     keys = sorted(errors)
     known = [Candidate.from_json(table.candidates[key]) for key in keys]
-    expected = model().fit(features(known, SETTINGS.image, 10), [errors[key] for key in keys])
+    labels = np.array([errors[key] for key in keys])
+    expected = Model().fit(features(known, SETTINGS.image, 10), labels)
     drawn = list(candidates(300, seed=3))
     less = [
         math.log(1 - replay.truth(one, budget)) - error
