@@ -28,7 +28,7 @@ Both were fixed by the likelihood of recorded evaluations out of fold (benchmark
 fitting them to every study anew did no better and took longer.
 """
 
-NOISE_AT_COST = 0.3
+NOISE_AT_COST = 0.1
 """The same as a share of what a trend in the cost leaves, from the second edition on."""
 
 FURTHEST = 0.4
