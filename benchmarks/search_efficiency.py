@@ -59,13 +59,14 @@ Optuna's TPESampler seems to repeat for ever.
 """
 
 OURS: dict[str, dict[str, Any]] = {
-    "ms-ehvi, known-cost": {"sampler": "ms-ehvi"},
-    "ms-ehvi-per-second, known-cost": {"sampler": "ms-ehvi-per-second"},
+    "ms-ehvi": {"sampler": "ms-ehvi"},
+    "ms-ehvi-per-second": {"sampler": "ms-ehvi-per-second"},
+    "ms-ehvi, known-cost": {"sampler": "ms-ehvi", "promotion": "known-cost"},
     "ms-ehvi, asha": {"sampler": "ms-ehvi", "promotion": "asha"},
     "ms-ehvi, one rung": {"sampler": "ms-ehvi", "promotion": "none"},
     "ms-ehvi-per-second, one rung": {"sampler": "ms-ehvi-per-second", "promotion": "none"},
-    "tpe, known-cost": {"sampler": "tpe"},
-    "random, known-cost": {"sampler": "random"},
+    "tpe, known-cost": {"sampler": "tpe", "promotion": "known-cost"},
+    "random, known-cost": {"sampler": "random", "promotion": "known-cost"},
     "tpe": {"sampler": "tpe", "promotion": "none"},
     "nsga2": {"sampler": "nsga2", "promotion": "none"},
     "nsga3": {"sampler": "nsga3", "promotion": "none"},
