@@ -8,14 +8,13 @@ data/coverage.jsonl as they come.
 import argparse
 import json
 import os
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
-from worker import trained
+from worker import each_trained
 
 from nas.datasets import find
 from nas.settings import Settings
@@ -51,27 +50,25 @@ def main() -> None:
     name = f"{asked.study} of {store.study(asked.study)['created']:%Y-%m-%d %H:%M}"
     rows = [json.loads(line) for line in RESULTS.open()] if RESULTS.exists() else []
     done = {(row["trial"], row["seed"]) for row in rows if row["study"] == name}
-    with ProcessPoolExecutor(asked.processes) as pool:
-        jobs = {}
-        for member in members(results):
-            candidate = Candidate.from_json(store.candidate(member.key))
-            for seed in FRESH:
-                if (member.number, seed) not in done:
-                    fresh = replace(settings, seed=seed)
-                    jobs[pool.submit(trained, fresh.request(candidate, directory))] = member, seed
-        for job in as_completed(jobs):
-            member, seed = jobs[job]
-            row = {
-                "study": name,
-                "trial": member.number,
-                "seed": seed,
-                "params": member.params,
-                "accuracy": job.result().accuracy,
-            }
-            rows.append(row)
-            with RESULTS.open("a") as file:
-                file.write(json.dumps(row) + "\n")
-            print(row, flush=True)
+    jobs = []
+    for member in members(results):
+        candidate = Candidate.from_json(store.candidate(member.key))
+        for seed in FRESH:
+            if (member.number, seed) not in done:
+                request = replace(settings, seed=seed).request(candidate, directory)
+                jobs.append(((member, seed), request))
+    for (member, seed), _, result in each_trained(jobs, asked.processes):
+        row = {
+            "study": name,
+            "trial": member.number,
+            "seed": seed,
+            "params": member.params,
+            "accuracy": result.accuracy,
+        }
+        rows.append(row)
+        with RESULTS.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        print(row, flush=True)
     report(results, [row for row in rows if row["study"] == name])
 
 

@@ -11,7 +11,6 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, replace
 from statistics import fmean
 from typing import Any
@@ -21,7 +20,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 from record import HERE, TABLE, keep
 from scipy.stats import kendalltau
-from worker import trained
+from worker import each_trained
 
 from nas import Settings, run_study
 from nas.datasets import find
@@ -124,11 +123,8 @@ def train(number: int, processes: int) -> None:
                 if run not in table.outcomes:
                     jobs.append((run, request))
     print(f"{len(new)} networks, {len(jobs)} trainings", flush=True)
-    with ProcessPoolExecutor(processes) as pool:
-        running = {pool.submit(trained, request): (run, request) for run, request in jobs}
-        for done in as_completed(running):
-            run, request = running[done]
-            keep(table, run, request.candidate, done.result(), timed=False)
+    for run, request, result in each_trained(jobs, processes):
+        keep(table, run, request.candidate, result, timed=False)
 
 
 def report() -> None:

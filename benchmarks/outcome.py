@@ -12,7 +12,6 @@ import math
 import os
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean, stdev
@@ -21,7 +20,7 @@ from typing import Any
 os.environ["OMP_NUM_THREADS"] = "1"
 
 from scipy.stats import t as student
-from worker import trained
+from worker import each_trained
 
 from nas import Settings, run_study
 from nas.datasets import find
@@ -101,19 +100,17 @@ def train(processes: int, precision: str) -> None:
     base = replace(Settings(recipe=recipe), data=found.digest)
     done = {(row["key"], row["seed"], row["precision"]) for row in rows("fresh")}
     wanted = {row["key"]: Candidate.from_json(row["candidate"]) for row in rows("found")}
-    with ProcessPoolExecutor(processes) as pool:
-        jobs = {}
-        for key, candidate in wanted.items():
-            for seed in FRESH:
-                if (key, seed, precision) not in done:
-                    request = replace(base, seed=seed).request(candidate, found.directory)
-                    jobs[pool.submit(trained, request)] = key, seed
-        print(f"{len(wanted)} networks, {len(jobs)} trainings", flush=True)
-        for job in as_completed(jobs):
-            key, seed = jobs[job]
-            result = asdict(job.result())
-            kept = {name: result[name] for name in ("accuracy", "seconds", "host", "versions")}
-            add({"kind": "fresh", "key": key, "seed": seed, "precision": precision} | kept)
+    jobs = [
+        ((key, seed), replace(base, seed=seed).request(candidate, found.directory))
+        for key, candidate in wanted.items()
+        for seed in FRESH
+        if (key, seed, precision) not in done
+    ]
+    print(f"{len(wanted)} networks, {len(jobs)} trainings", flush=True)
+    for (key, seed), _, evaluation in each_trained(jobs, processes):
+        result = asdict(evaluation)
+        kept = {name: result[name] for name in ("accuracy", "seconds", "host", "versions")}
+        add({"kind": "fresh", "key": key, "seed": seed, "precision": precision} | kept)
 
 
 def report(precision: str) -> None:

@@ -8,9 +8,7 @@ not run again, and every result is written at once, so it can be stopped at any 
 import argparse
 import json
 import os
-import time
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
@@ -19,10 +17,10 @@ from typing import NamedTuple
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
-from worker import trained
+from worker import each_trained
 
 from nas.datasets import find
-from nas.settings import Request, Settings
+from nas.settings import Settings
 from nas.short_run.reference import reference
 from search_space.architecture import Candidate
 from search_space.catalog import candidate
@@ -112,7 +110,6 @@ def main() -> None:
         help="only run again, for their seconds, what has none, a few: the machine is idle",
     )
     asked = parser.parse_args()
-    ends = time.monotonic() + 60 * asked.minutes
     found = find("fashion-mnist")
     settings = replace(Settings(), data=found.digest)
     recipe = Setting.of(asdict(settings.recipe), 28, 1, found.digest)
@@ -131,15 +128,8 @@ def main() -> None:
         elif run not in table.outcomes:
             queue.append((run, request))
     print(f"{len(table.outcomes)} are recorded, {len(queue)} are wanted", flush=True)
-    running: dict[Future[Evaluation], tuple[Run, Request]] = {}
-    with ProcessPoolExecutor(asked.processes) as pool:
-        while running or (queue and time.monotonic() < ends):
-            while queue and len(running) < asked.processes and time.monotonic() < ends:
-                run, request = queue.pop(0)
-                running[pool.submit(trained, request)] = run, request
-            for done in wait(running, return_when=FIRST_COMPLETED).done:
-                run, request = running.pop(done)
-                keep(table, run, request.candidate, done.result(), asked.timed)
+    for run, request, result in each_trained(queue, asked.processes, asked.minutes):
+        keep(table, run, request.candidate, result, asked.timed)
 
 
 def keep(table: Table, run: Run, of: Candidate, result: Evaluation, timed: bool) -> None:
