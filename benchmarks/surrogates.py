@@ -5,6 +5,7 @@ import json
 import random
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -121,6 +122,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--budgets", default="5000,20000")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument(
+        "--seconds", type=Path, default=TABLE, help="what `nas studies --export` wrote: its pace"
+    )
     asked = parser.parse_args()
     warnings.simplefilter("ignore")
     chance, proposals = random.Random(0), Proposals(Settings())
@@ -137,7 +141,7 @@ def main() -> None:
     print("\nR2, RMSE and the logarithm of the likelihood, a candidate, are of that of the error;")
     print(f"of use are those of more than {USEFUL:.2%}.\n")
     for budget in budgets:
-        print(pace(budget))
+        print(pace(budget, asked.seconds))
 
 
 def line(make: Callable[[], Any], rows: Floats, labels: Floats, repeats: int) -> str:
@@ -168,9 +172,9 @@ def line(make: Callable[[], Any], rows: Floats, labels: Floats, repeats: int) ->
     return " | ".join([str(len(labels)), *means[:3], str(int(useful.sum())), *means[3:]])
 
 
-def learned(budget: int, seconds: bool = False) -> tuple[Floats, Floats]:
-    """Features [N, D] and logarithms of the error, or of seconds, [N] of the table at a budget."""
-    table = read_table(TABLE)
+def learned(budget: int, path: Path = TABLE, seconds: bool = False) -> tuple[Floats, Floats]:
+    """Features [N, D] and logarithms of the error, or of seconds, [N] of a table at a budget."""
+    table = read_table(path)
     found: dict[str, list[float]] = {}
     for run, outcome in table.outcomes.items():
         if run.budget != budget or not default_recipe(json.loads(run.setting.recipe)):
@@ -185,9 +189,9 @@ def learned(budget: int, seconds: bool = False) -> tuple[Floats, Floats]:
     return rows, np.array([np.mean(found[key]) for key in keys])
 
 
-def pace(budget: int) -> str:
+def pace(budget: int, path: Path) -> str:
     """The line that ``nas.sampling.features.PACE`` is: coefficients, and how much they explain."""
-    rows, logs = learned(budget, seconds=True)
+    rows, logs = learned(budget, path, seconds=True)
     if len(logs) < 2 * len(PACE):
         return f"{budget:,} images: {len(logs)} candidates are timed, too few for a pace"
     costs = rows[:, : len(PACE)]
