@@ -81,7 +81,9 @@ def next_turn(
     """The turn of the window that has had the least so far; None where there is no window.
 
     That is by the known losses of what was ``proposed``, and by its seconds of training, but for
-    the same constant as a window's. Its turns are of either kind alternately.
+    the same constant as a window's. Half a turn is counted in advance, as in apportionment by
+    Sainte-Lague, so that those with long trainings have not to wait until all others had many. A
+    window's turns are of either kind alternately.
     """
     if not windows:
         return None
@@ -92,8 +94,8 @@ def next_turn(
                 seconds_of[window].append(seconds)
 
     def had(window: Window) -> float:
-        spent = (seconds**EVENNESS for seconds in [*seconds_of[window], window.seconds])
-        return math.fsum(spent)  # in whichever order
+        spent = [seconds**EVENNESS for seconds in seconds_of[window]]
+        return math.fsum([*spent, window.seconds**EVENNESS / 2])  # in whichever order
 
     found = min(windows, key=had)
     return Turn(found, len(seconds_of[found]) % 2 == 1)
