@@ -142,16 +142,21 @@ class MsEhvi(OneByOne):
     def _begun(self, rng: random.Random, turn: Turn | None) -> dict[str, Any]:
         """Params of a random candidate, of the window if one is drawn; none where all were trials.
 
-        A cheap one, or a costly one where the most accurate is asked for.
+        A cheap one, or a costly one where the most accurate is asked for, in a turn or at all.
         """
         between = turn.window.params if turn else None
-        costly = turn is not None and turn.most_accurate
+        costly = turn.most_accurate if turn else self._accuracy_alone
         count = COSTLIEST_OF if costly else CHEAPEST_OF
         drawn = self._new(self._proposals.drawn(rng, between=between) for _ in range(count))
         if turn is not None:
             drawn = [one for one in drawn if turn.window.holds(one.losses)] or drawn
         pick = max if costly else min
         return pick(drawn, key=lambda one: log_seconds(one.row)).params if drawn else {}
+
+    @property
+    def _accuracy_alone(self) -> bool:
+        """Whether no cost is an objective, so that whatever is within the limits is as good."""
+        return self.settings.objectives == ("accuracy",) and self.settings.edition > 1
 
     @cached_property
     def _windows(self) -> list[Window]:

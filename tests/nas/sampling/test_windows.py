@@ -120,3 +120,19 @@ def test_random_beginnings_are_of_every_size() -> None:
         counts[sum(total.params > size for size in (3e3, 1e4, 3e4, 1e5, 3e5, 1e6))] += 1
     assert set(counts) == set(range(6))
     assert max(counts.values()) <= 4
+
+
+def test_beginnings_are_costly_where_nothing_but_accuracy_is_asked_for() -> None:
+    """Up to a limit, more parameters and FLOPs cost nothing."""
+    settings = with_largest(Settings(objectives=("accuracy",), max_params=30_000))
+    history, flops = History(3, at_cost=True), []
+    sampler = MsEhvi(settings, 0, history)
+    for number in range(STARTUP_TRIALS):
+        params = sampler.propose(number)
+        found = settings.space.sample(lambda name, _, params=params: params[name])
+        total = cost(found.architecture)
+        assert total.params <= 30_000
+        history.know(found.key, (), params, Size.of(total.params, total.flops))
+        flops.append(math.log10(total.flops))
+    usual = [one.row[1] for one in sampler._pooled()]
+    assert np.median(flops) > np.median(usual) + 0.1
