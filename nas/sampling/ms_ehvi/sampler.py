@@ -151,7 +151,11 @@ class MsEhvi(OneByOne):
         if turn is not None:
             drawn = [one for one in drawn if turn.window.holds(one.losses)] or drawn
         pick = max if costly else min
-        return pick(drawn, key=lambda one: log_seconds(one.row)).params if drawn else {}
+        return pick(drawn, key=self._log_seconds).params if drawn else {}
+
+    def _log_seconds(self, proposal: Proposal) -> float:
+        """Natural logarithm of the seconds that its training takes, but for a constant."""
+        return log_seconds(proposal.row, self.settings.edition)
 
     @property
     def _accuracy_alone(self) -> bool:
@@ -165,7 +169,7 @@ class MsEhvi(OneByOne):
             return []
         pool = self._pooled()
         costs = np.array([one.losses for one in pool]).reshape(len(pool), -1)
-        seconds = np.exp([log_seconds(one.row) for one in pool])
+        seconds = np.exp([self._log_seconds(one) for one in pool])
         return windows_of(self.settings, costs, seconds)
 
     def _trained(self) -> Iterator[tuple[Sequence[float], float]]:
@@ -198,7 +202,7 @@ class MsEhvi(OneByOne):
             costs = costs.reshape(len(proposals), counted)
             found = expected_improvement(mean, std, costs, front, reference)
             if self.per_second:
-                found = found / np.exp([log_seconds(one.row) for one in proposals])
+                found = found / np.exp([self._log_seconds(one) for one in proposals])
             return found
 
         return value

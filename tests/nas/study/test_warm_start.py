@@ -17,6 +17,7 @@ from nas.sampling.ms_ehvi import sampler as ms_ehvi
 from nas.sampling.ms_ehvi.sampler import STARTUP_TRIALS, MsEhvi, startup_trials
 from nas.sampling.ms_ehvi.surrogate import errors_at_the_end
 from nas.settings import Request, Settings
+from nas.study import opened
 from nas.study.loop import search
 from nas.study.opened import open_study
 from nas.study.until import Until
@@ -159,11 +160,11 @@ def test_a_warm_study_killed_is_the_study_never_killed_whatever_others_add(
 
 def test_ms_ehvi_proposes_from_its_first_trial_on(store: Store, second: Settings) -> None:
     earlier = find_earlier(store, second.to_json())
-    proposed = MsEhvi(second, 6, History.after(earlier, second.budgets)).propose(0)
+    proposed = MsEhvi(second, 6, opened.begun(second, earlier)).propose(0)
     assert proposed
-    turned = History.after(earlier[::-1], second.budgets)
+    turned = opened.begun(second, earlier[::-1])
     assert MsEhvi(second, 6, turned).propose(0) == proposed
-    assert MsEhvi(second, 6, History(len(second.budgets))).propose(0) != proposed
+    assert MsEhvi(second, 6, opened.begun(second, ())).propose(0) != proposed
     bring(store, second, 1, "second")
     assert trials_of(store, "second")[0].params == proposed
 
