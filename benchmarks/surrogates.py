@@ -31,8 +31,8 @@ from nas.sampling.ms_ehvi.surrogate import (
     NOISE,
     NOISE_AT_COST,
     Scale,
-    at_cost,
     process,
+    robust_trend,
     terms_of,
 )
 from nas.settings import Settings
@@ -79,7 +79,7 @@ class Trending(Fixed):
 
     def fit(self, rows: Floats, labels: Floats) -> "Trending":
         scaled = self.scale(rows)
-        self.trend, left = at_cost(scaled, labels, np.zeros(len(labels)))
+        self.trend, left = robust_trend(scaled, labels, np.zeros(len(labels)))
         super().fit(rows, left)
         return self
 

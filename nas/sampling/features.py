@@ -56,8 +56,9 @@ def log_seconds(row: Floats, edition: int = EDITION) -> float:
 
 def _row(candidate: Candidate, image: Shape, classes: int, edition: int) -> list[float]:
     architecture = candidate.architecture
+    graph = expand(architecture, image[0], classes)
     row = [
-        *_graph(architecture, image, classes),
+        *_graph(graph, image),
         *_choices(architecture),
         candidate.label_smoothing,
     ]
@@ -65,12 +66,11 @@ def _row(candidate: Candidate, image: Shape, classes: int, edition: int) -> list
         stem = architecture.stem
         one, three = stem.second or (0, 0)
         row += [one / stem.width, three / stem.width]
-        row += [*_flow(architecture, image, classes), *_residuals(architecture)]
+        row += [*_flow(graph, image), *_residuals(architecture)]
     return row
 
 
-def _graph(architecture: Architecture, image: Shape, classes: int) -> list[float]:
-    graph = expand(architecture, image[0], classes)
+def _graph(graph: Sequence, image: Shape) -> list[float]:
     total = graph_cost(graph, image)
     body = Sequence(tuple(part for part in graph.children if part[0] != "head"))
     last = graph_cost(body, image).output
@@ -92,7 +92,7 @@ def _graph(architecture: Architecture, image: Shape, classes: int) -> list[float
     ]
 
 
-def _flow(architecture: Architecture, image: Shape, classes: int) -> list[float]:
+def _flow(graph: Sequence, image: Shape) -> list[float]:
     """Base-2 logarithms of the fewest activations that the image passes through on its way to the
     head, between parts of the body, and of the FLOPs at each size of map.
 
@@ -100,7 +100,7 @@ def _flow(architecture: Architecture, image: Shape, classes: int) -> list[float]
     """
     shape, fewest = image, math.inf
     flops = [0] * GRIDS
-    for name, part in expand(architecture, image[0], classes).children:
+    for name, part in graph.children:
         if name == "head":
             break
         for layer, output in _layers(part, shape):

@@ -43,7 +43,7 @@ from threadpoolctl import threadpool_limits
 
 from nas.defaults import CLASSES
 from nas.sampling.features import GRAPH, features
-from nas.sampling.ms_ehvi.surrogate import FURTHEST, LENGTH, Scale, at_cost, terms_of
+from nas.sampling.ms_ehvi.surrogate import FURTHEST, LENGTH, Scale, robust_trend, terms_of
 from nas.seeds import derive
 from nas.settings import Recipe, Reference, Request, Settings
 from nas.short_run.evaluation import versions
@@ -374,7 +374,7 @@ class Model(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, rows: Floats, labels: Floats) -> "Model":
         """Fit it to rows of features [N, D] and their labels [N]."""
         self._scale = Scale.of(rows)
-        self._trend, left = at_cost(self._scale(rows), labels, np.zeros(len(labels)))
+        self._trend, left = robust_trend(self._scale(rows), labels, np.zeros(len(labels)))
         self._trees = GradientBoostingRegressor(
             loss="huber",
             n_estimators=400,

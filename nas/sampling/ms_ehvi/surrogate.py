@@ -87,7 +87,7 @@ class Surrogate:
         # One thread: workers are on the other cores, and bits may depend on how many there are.
         with _libraries().limit(limits=1):
             if history.at_cost:
-                self._trend, values = at_cost(scaled, values, variances)
+                self._trend, values = robust_trend(scaled, values, variances)
             self._middle, self._spread = float(values.mean()), float(values.std()) or 1.0
             self._process = process(noise / seeds + variances / self._spread**2)
             self._process.fit(scaled, (values - self._middle) / self._spread)
@@ -119,7 +119,7 @@ def terms_of(scaled: Floats) -> Floats:
     return np.column_stack([one, first, second, first**2, second**2, first * second])
 
 
-def at_cost(scaled: Floats, values: Floats, variances: Floats) -> tuple[Floats, Floats]:
+def robust_trend(scaled: Floats, values: Floats, variances: Floats) -> tuple[Floats, Floats]:
     """Coefficients [6] of a robust trend in the cost, and what it leaves of the values, [N].
 
     Values far above it, of networks that didn't learn, are drawn to FURTHEST above it first.
