@@ -367,8 +367,8 @@ def _too_few(outcomes: Iterable[Run], budget: int, count: int, timed: int) -> Ta
 class Model(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """What predicts the logarithm of the error from features; not what the sampler uses.
 
-    Boosted trees of what a robust trend in the cost leaves. Where networks that didn't learn count
-    as much as they are off, what is like them, but learns, is foretold badly.
+    Boosted trees of what a robust trend in the cost leaves, of which networks that didn't learn are
+    drawn to no more than FURTHEST: else what is like them, but learns, would be foretold badly.
     """
 
     def fit(self, rows: Floats, labels: Floats) -> "Model":
@@ -376,7 +376,6 @@ class Model(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self._scale = Scale.of(rows)
         self._trend, left = robust_trend(self._scale(rows), labels, np.zeros(len(labels)))
         self._trees = GradientBoostingRegressor(
-            loss="huber",
             n_estimators=400,
             learning_rate=0.03,
             max_depth=3,

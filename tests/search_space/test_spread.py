@@ -56,8 +56,8 @@ def test_a_draw_is_what_its_params_make(spread: Spread, drawn: list[Drawn]) -> N
 @given(st.floats(3.3, 5.5), st.floats(5.5, 7.5), st.integers(0, 2**32))
 def test_nothing_above_a_limit_is_drawn(params: float, flops: float, seed: int) -> None:
     limits = {"params": 10**params, "flops": 10**flops}
-    rng = Random(seed)
-    found = [Spread(SearchSpace(DEFAULTS_0_1), IMAGE, 10, limits).draw(rng) for _ in range(3)]
+    rng, spread = Random(seed), Spread(SearchSpace(DEFAULTS_0_1), IMAGE, 10, limits)
+    found = [spread.draw(rng) for _ in range(3)]
     assert all(one.cost.params <= 10**params and one.cost.flops <= 10**flops for one in found)
 
 
