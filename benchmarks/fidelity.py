@@ -82,7 +82,7 @@ def search(number: int) -> None:
                     progress=False,
                 )
                 rows = []
-                for best in result.best(sizes=SIZES):
+                for best in result.best_up_to(sizes=SIZES):
                     if best["trial"] is None:
                         continue
                     found = result.candidate(best["trial"])

@@ -82,14 +82,14 @@ def search(name: str, seed: int, minutes: float, studies: Path) -> None:
         )
     finally:
         add({"kind": "spent", **about, "seconds": round(time.monotonic() - began, 1)})
-    for best in result.best(sizes=SIZES):
+    for best in result.best_up_to(sizes=SIZES):
         if best["trial"] is not None:
             found = result.candidate(best["trial"])
             total = cost(found.architecture)
             add(
                 {"kind": "found", **about, "up_to": best["up_to"], "key": found.key}
                 | {"params": total.params, "flops": total.flops, "accuracy": best["accuracy"]}
-                | {"trials": result.trials, "candidate": found.to_json()}
+                | {"trials": result.states, "candidate": found.to_json()}
             )
 
 

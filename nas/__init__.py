@@ -1,6 +1,7 @@
 """How the space is searched: data, short runs, samplers, the driver, the command line.
 
-From Python, ``run_study(Settings(...))`` does what `nas run` does.
+From Python, ``run_study``, ``train``, ``load_model``, ``compare`` and ``network`` do what the
+commands do.
 """
 
 import importlib
@@ -8,11 +9,32 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nas.api.comparison import Comparison, compare
+    from nas.api.model import TrainedModel, load_model
+    from nas.api.network import Network, network
+    from nas.api.study import StudyResult, run_study
+    from nas.api.training import train
+    from nas.interrupt import Interrupted
     from nas.settings import Recipe, Settings
-    from nas.study.run import StudyInterrupt, StudyResult, run_study
+    from search_space.catalog import CATALOG
     from search_space.space import SearchSpace
 
-__all__ = ["Recipe", "SearchSpace", "Settings", "StudyInterrupt", "StudyResult", "run_study"]
+__all__ = [
+    "CATALOG",
+    "Comparison",
+    "Interrupted",
+    "Network",
+    "Recipe",
+    "SearchSpace",
+    "Settings",
+    "StudyResult",
+    "TrainedModel",
+    "compare",
+    "load_model",
+    "network",
+    "run_study",
+    "train",
+]
 
 SILENCE = {"MLFLOW_DISABLE_TELEMETRY": "true", "ORT_DISABLE_TELEMETRY": "1"}
 """What makes other packages report nothing to their makers; they read it as they are imported.
@@ -25,12 +47,20 @@ for _name, _value in SILENCE.items():
     os.environ.setdefault(_name, _value)
 
 _MODULES = {
+    "CATALOG": "search_space.catalog",
+    "Comparison": "nas.api.comparison",
+    "Interrupted": "nas.interrupt",
+    "Network": "nas.api.network",
     "Recipe": "nas.settings",
     "SearchSpace": "search_space.space",
     "Settings": "nas.settings",
-    "StudyInterrupt": "nas.study.run",
-    "StudyResult": "nas.study.run",
-    "run_study": "nas.study.run",
+    "StudyResult": "nas.api.study",
+    "TrainedModel": "nas.api.model",
+    "compare": "nas.api.comparison",
+    "load_model": "nas.api.model",
+    "network": "nas.api.network",
+    "run_study": "nas.api.study",
+    "train": "nas.api.training",
 }
 """Imported when they are asked for: `nas --help` needs none of them."""
 

@@ -18,6 +18,14 @@ class Stopped(BaseException):
         self.number = number
 
 
+class Interrupted(KeyboardInterrupt):
+    """A signal, ``number``, stopped a study or a training. All that had ended is kept."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by signal {number}")
+        self.number = number
+
+
 @contextlib.contextmanager
 def stop_on_signals() -> Iterator[Callable[[], None]]:
     """Raise Stopped in the main thread at the first signal; the next has its default effect.

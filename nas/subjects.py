@@ -19,6 +19,7 @@ from search_space.graph import Shape
 from search_space.shapes import AtResolution, check_runs
 
 if TYPE_CHECKING:
+    from studies.results import Result, Results
     from studies.store import Store
     from studies.trials import Trial
 
@@ -83,6 +84,22 @@ def view(
     return View((image[0] if channels is None else channels, side, side), classes)
 
 
+def views(
+    subjects: Sequence[Subject],
+    resolution: int | None,
+    channels: int | None,
+    classes: int | None = None,
+) -> list[View]:
+    """The images at which each of several is looked at.
+
+    Where a trial is among them, or a resolution is asked for, they are the same for all; else each
+    one's are those that it is for.
+    """
+    if resolution is not None or any(subject.trial is not None for subject in subjects):
+        return [view(subjects, resolution, channels, classes)] * len(subjects)
+    return [view([subject], resolution, channels, classes) for subject in subjects]
+
+
 def find_subject(
     text: str, study: str, storage: str, within: Mapping[str, int] = NO_LIMITS
 ) -> Subject:
@@ -99,7 +116,10 @@ def find_subject(
     if text.isdecimal():
         return trial_subject(open_store(storage), study, int(text))
     if text == BEST:
-        return _best(open_store(storage), study, within)
+        from studies.results import load_results
+
+        store = open_store(storage)
+        return trial_subject(store, study, best_of(load_results(store, study), within).number)
     if text.endswith(".json") or os.path.exists(text):
         return _file_subject(Path(text))
     try:
@@ -108,12 +128,15 @@ def find_subject(
         raise ValueError(f"{error}; or give a trial's number, {BEST!r} or a JSON file") from None
 
 
-def _best(store: "Store", study: str, within: Mapping[str, int]) -> Subject:
+def best_of(results: "Results", within: Mapping[str, int]) -> "Result":
+    """A study's most accurate network ``within`` limits of its costs, by their names.
+
+    As far as its accuracy is known (`studies.interval`). ValueError where there is none.
+    """
     from studies.best import most_accurate
     from studies.interval import Estimates
-    from studies.results import load_results
 
-    results = load_results(store, study)
+    study = results.study
     if results.place("accuracy") is None:
         raise ValueError(f"study {study!r} has no accuracy to be best in; give a trial's number")
     if not results.completed:
@@ -125,7 +148,7 @@ def _best(store: "Store", study: str, within: Mapping[str, int]) -> Subject:
             f"study {study!r} has no completed trial of at most {limits}; raise the limit, or "
             "search with it: nas run takes the same options"
         )
-    return trial_subject(store, study, found.number)
+    return found
 
 
 def catalog_subject(name: str) -> Subject:
@@ -145,6 +168,11 @@ def trial_subject(store: "Store", study: str, number: int) -> Subject:
     candidate = Candidate.from_json(store.candidate(found.key))
     subject = _subject(f"trial {number}", candidate, settings.image)
     return replace(subject, trial=found, settings=settings, classes=settings.classes)
+
+
+def candidate_subject(candidate: Candidate) -> Subject:
+    """A candidate of one's own, called by its key, for small gray images."""
+    return _subject(candidate.key, candidate, SMALL)
 
 
 def _subject(name: str, candidate: Candidate, image: Shape) -> Subject:

@@ -15,6 +15,7 @@ PACKAGES = ("search_space", "nas", "studies")
 
 ROOMS = (
     ("cli",),
+    ("api",),
     ("reporting",),
     ("full_training",),
     ("study",),

@@ -20,24 +20,12 @@ from nas.cli.options import (
     Study,
     print_json,
 )
-from nas.cli.parsing import read_hardware
 from nas.files import PAGE, check_file
-from nas.reporting.comparison import (
-    LAYER_HEADER,
-    Compared,
-    layer_rows,
-    measure_rows,
-    roofline_rows,
-    sentences,
-    share_rows,
-    to_json,
-    write_page,
-)
+from nas.reporting.comparison import Compared, read_hardware, sentences, tables, to_json, write_page
 from nas.reporting.comparison import compare as compare_networks
 from nas.reporting.tables import print_rows
-from nas.subjects import View, find_subject, view
+from nas.subjects import find_subject, views
 from search_space.analysis.hardware import PRESETS, Hardware
-from studies.wording import counted
 
 
 def compare(
@@ -59,37 +47,32 @@ def compare(
     html: Annotated[Path | None, typer.Option(help="Write plots and tables there.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Compare networks: parameters, computation, memory, receptive field, latency, roofline."""
+    """Compare networks: parameters, computation, memory, receptive field, latency, roofline.
+
+    Each on the images that it is for, or all on those of --resolution, or of a trial's study.
+    """
     if html is not None:
         check_file("--html", html, PAGE)
     subjects = [find_subject(network, study, storage) for network in networks]
-    at = view(subjects, resolution, channels, classes)
+    at = views(subjects, resolution, channels, classes)
     machine = read_hardware(hardware) if hardware is not None else None
     found = compare_networks(subjects, at, machine, latency)
     if html is not None:
-        write_page(found, at, machine, html)
+        write_page(found, machine, html)
     if as_json:
-        print_json(to_json(found, at, machine))
+        print_json(to_json(found, machine))
     else:
-        print_compared(found, at, machine)
+        print_compared(found, machine)
     if html is not None:
         print(f"page: {html}", file=sys.stderr)
 
 
-def print_compared(compared: Sequence[Compared], view: View, hardware: Hardware | None) -> None:
+def print_compared(compared: Sequence[Compared], hardware: Hardware | None) -> None:
     """Print tables of the measures, and sentences on what they mean."""
     console = Console()
-    names = [one.name for one in compared]
-    shape = "x".join(map(str, view.shape))
-    about = f"{shape} images, {counted(view.classes, 'class', 'classes')}"
-    print_rows(console, about, ["", *names], measure_rows(compared))
-    title = "Share of the parameters / of the FLOPs by kind of layer"
-    print_rows(console, title, ["", *names], share_rows(compared))
+    for table in tables(compared, hardware):
+        print_rows(console, table)
     if hardware:
-        title = f"On {hardware.name}: ridge at {hardware.ridge:.3g} FLOPs per byte"
-        print_rows(console, title, ["", *names], roofline_rows(compared))
-        if len(compared) == 1 and compared[0].roofline:
-            print_rows(console, "Layer by layer", LAYER_HEADER, layer_rows(compared[0].roofline))
         console.print(Text(f"source: {hardware.source}\n"))
     for sentence in sentences(compared, hardware):
         console.print(Text(sentence))

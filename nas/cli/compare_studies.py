@@ -46,12 +46,12 @@ def _print(compared: "Compared") -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from nas.reporting.joint import named_rows
+    from nas.reporting.joint import tables
     from nas.reporting.tables import print_rows
 
     console = Console(highlight=False)
     for note in compared.notes:
         console.print(Text(note))
-    for caption, rows in named_rows(compared):
-        print_rows(console, caption, ["", *(one.name for one in compared.studies)], rows)
+    for table in tables(compared):
+        print_rows(console, table)
     console.print(Text("* the most accurate of a row; intervals hold 95 %."))

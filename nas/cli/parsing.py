@@ -5,7 +5,6 @@ from pathlib import Path
 
 from nas.datasets.found import PixelRange
 from nas.text import read_text
-from search_space.analysis.hardware import Hardware, from_toml, preset
 from search_space.checks import check_choice
 from search_space.space import SearchSpace
 
@@ -93,14 +92,3 @@ def read_space(path: Path) -> SearchSpace:
         return SearchSpace.from_toml(text)
     except ValueError as error:
         raise ValueError(f"space {path}: {error}") from None
-
-
-def read_hardware(text: str) -> Hardware:
-    """The preset of that name, or what the TOML file of that path (it ends in .toml) describes."""
-    if not text.endswith(".toml"):
-        return preset(text)
-    content = read_text(Path(text), "hardware")
-    try:
-        return from_toml(content)
-    except ValueError as error:
-        raise ValueError(f"hardware {text}: {error}") from None

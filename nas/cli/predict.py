@@ -56,6 +56,7 @@ def print_predictions(predictions: "Sequence[Prediction]") -> None:
         cells: list[Text] = []
         for name, probability in prediction.top:
             cells += [Text(name), Text(f"{probability:.1%}")]
+        assert isinstance(prediction.image, Path)
         table.add_row(Text(printable(prediction.image)), *cells)
     Console().print(table)
 

@@ -20,15 +20,13 @@ from nas.cli.options import (
     Study,
     print_json,
 )
-from nas.files import SVG, check_file, write_text
+from nas.files import SVG, check_file
+from nas.reporting.network import network_json, source_of, words, write_svg
 from nas.reporting.tables import new_table
 from nas.subjects import Subject, View, find_subject, view
-from search_space.catalog import CATALOG
-from search_space.cost import graph_cost
 from search_space.diagram import table
-from search_space.words import describe
 from studies.evaluation import REPLAYED
-from studies.wording import REPLAY_WORDS, counted
+from studies.wording import REPLAY_WORDS
 
 if TYPE_CHECKING:
     from studies.evaluation import Evaluation
@@ -68,47 +66,9 @@ def show(
     elif subject.trial is not None:
         print_trial(open_store(storage), study, subject, at, depth)
     else:
-        print_network(subject, at, depth)
+        Console(soft_wrap=True).print(Text("\n".join(words(subject, at, depth))))
     if svg is not None:
         print(f"drawing: {svg}", file=sys.stderr)
-
-
-def write_svg(subject: Subject, view: View, path: Path) -> None:
-    """Draw the network into a file; ValueError where that can't be written."""
-    from search_space.drawing.page import svg
-
-    write_text(path, svg(view.graph(subject), view.shape, _title(subject, view)), "drawing")
-
-
-def source_of(subject: Subject, view: View) -> str:
-    """The network as a plain PyTorch module's source."""
-    from search_space.source.module import source
-
-    return source(view.graph(subject), view.shape, _title(subject, view))
-
-
-def _title(subject: Subject, view: View) -> str:
-    shape = "x".join(map(str, view.shape))
-    return f"{subject.name} for {shape} images and {counted(view.classes, 'class', 'classes')}"
-
-
-def network_json(subject: Subject, view: View) -> dict[str, Any]:
-    """The network as JSON data; its candidate's, where it has one, is what files are made of."""
-    graph = view.graph(subject)
-    total = graph_cost(graph, view.shape)
-    candidate = subject.candidate
-    return {
-        "name": subject.name,
-        "channels": view.shape[0],
-        "resolution": view.shape[1],
-        "classes": view.classes,
-        "params": total.params,
-        "macs": total.macs,
-        "flops": total.flops,
-        "activation_bytes": total.activation_bytes,
-        "architecture": describe(candidate) if candidate else None,
-        "candidate": candidate.to_json() if candidate else None,
-    }
 
 
 def trial_json(store: "Store", study: str, subject: Subject) -> dict[str, Any]:
@@ -177,15 +137,3 @@ def print_trial(store: "Store", study: str, subject: Subject, view: View, depth:
         for images, loss, accuracy in evaluation.curve:
             curve.add_row(f"{images:,}", f"{loss:.4f}", f"{accuracy:.2%}")
         console.print(curve)
-
-
-def print_network(subject: Subject, view: View, depth: int) -> None:
-    """A network for people: what it is, in words, and its layers."""
-    console = Console(soft_wrap=True)
-    console.print(Text(_title(subject, view)))
-    if subject.name in CATALOG:
-        console.print(Text(f"  {CATALOG[subject.name].words}"))
-    if subject.candidate:
-        key = subject.candidate.key
-        console.print(Text(f"  key: {key}\n  architecture: {describe(subject.candidate)}"))
-    console.print(Text("\n" + table(view.graph(subject), view.shape, depth)))

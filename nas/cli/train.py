@@ -114,7 +114,7 @@ def train(
     The same command again continues a training that was interrupted; options that are left out
     are as they were then.
     """
-    from nas.full_training.task import Wanted, task_of
+    from nas.full_training.task import Wanted, directory_of, task_of
     from nas.full_training.train import train_until_stopped
     from nas.interrupt import Stopped
     from nas.reporting.trained import show
@@ -147,7 +147,7 @@ def train(
     if above is not None and divided:
         return _front_within(study, storage, wanted, up_to, above, quiet, as_json)
     subjects = _subjects(network, study, storage, within)
-    tasks = [task_of(one, wanted, _directory(one, study, out, above)) for one in subjects]
+    tasks = [task_of(one, wanted, directory_of(one, study, out, above)) for one in subjects]
     trained = train_until_stopped(tasks, wanted, front, quiet or as_json)
     if isinstance(trained, Stopped):
         return 128 + trained.number
@@ -223,11 +223,3 @@ def _subjects(
     if not members:
         raise ValueError(f"study {study!r} has no completed trial yet; run it first")
     return [trial_subject(store, study, result.number) for result in members]
-
-
-def _directory(subject: "Subject", study: str, out: Path | None, above: Path | None) -> Path:
-    """Where a network is trained: as asked, or called after it; of a front inside one ``above``."""
-    name = Path(subject.name).stem.replace(" ", "-")
-    if above is not None:
-        return above / name
-    return out or Path(f"{study}-{name}" if subject.trial else f"{name}-model")

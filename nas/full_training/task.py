@@ -96,6 +96,16 @@ def metadata_of(job: Job, found: Found, dataset: Dataset) -> ModelMetadata:
     )
 
 
+def directory_of(
+    subject: Subject, study: str, out: Path | None = None, above: Path | None = None
+) -> Path:
+    """Where a network is trained: as asked, or called after it; of a front inside one ``above``."""
+    name = Path(subject.name).stem.replace(" ", "-")
+    if above is not None:
+        return above / name
+    return out or Path(f"{study}-{name}" if subject.trial else f"{name}-model")
+
+
 def task_of(subject: Subject, wanted: Wanted, directory: Path) -> Task:
     """The training that is asked for; what isn't, is as in its directory where that is there.
 

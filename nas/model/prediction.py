@@ -12,7 +12,7 @@ from nas.datasets.found import DataError, PixelRange
 from nas.datasets.image import Look, read_and_look
 from nas.datasets.layout import LeftOut
 from nas.datasets.summary import left_out_words, sizes_and_modes
-from nas.model.classifier import Classifier, Pixels
+from nas.model.classifier import Classifier, Pixels, Probabilities
 from nas.model.images import say
 from nas.model.metadata import Metadata
 from nas.text import printable
@@ -22,9 +22,12 @@ BATCH = 64
 
 
 class Prediction(NamedTuple):
-    """The most probable classes of an image, with their probabilities, falling."""
+    """The most probable classes of an image, with their probabilities, falling.
 
-    image: Path
+    ``image`` is its file, or its number among images that lie in memory.
+    """
+
+    image: Path | int
     top: tuple[tuple[str, float], ...]
 
 
@@ -46,11 +49,16 @@ def predict(
     pixels, looks = _read(images, known, pixel_range or known.pixel_range)
     if words:  # there are folders
         say([*words, *sizes_and_modes(looks, pixel_range or known.pixel_range)], quiet)
-    found = classifier.probabilities(pixels, BATCH)
+    found = most_probable(classifier.probabilities(pixels, BATCH), known.classes, top)
+    return [one._replace(image=image) for one, image in zip(found, images, strict=True)]
+
+
+def most_probable(found: Probabilities, classes: Sequence[str], top: int) -> list[Prediction]:
+    """The ``top`` classes of each row of probabilities [N, classes], by its number."""
     order = np.argsort(-found, axis=1, kind="stable")[:, :top]
     return [
-        Prediction(image, tuple((known.classes[index], float(said[index])) for index in first))
-        for image, said, first in zip(images, found, order, strict=True)
+        Prediction(number, tuple((classes[index], float(said[index])) for index in first))
+        for number, (said, first) in enumerate(zip(found, order, strict=True))
     ]
 
 

@@ -1,14 +1,16 @@
 """Networks side by side: measured, timed, on a piece of hardware; as rows, JSON and a page."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.files import write_text
+from nas.reporting.tables import Rows
 from nas.subjects import Subject, View
+from nas.text import read_text
 from search_space.analysis.comparison import folklore, on_a_chip, size
-from search_space.analysis.hardware import Hardware
+from search_space.analysis.hardware import Hardware, from_toml, preset
 from search_space.analysis.measures import Measures, measure
 from search_space.analysis.roofline import Roofline, roofline
 from search_space.graph import Sequence as Graph
@@ -27,29 +29,44 @@ MOST_BYTES = 2 * 10**9
 
 @dataclass(frozen=True)
 class Compared:
-    """A network and everything that was asked about it."""
+    """A network, the images that it was looked at on, and everything that was asked about it."""
 
     name: str
+    view: View
     measures: Measures
     latencies: "tuple[Latency, ...]" = ()
     roofline: Roofline | None = None
 
 
+def read_hardware(text: str) -> Hardware:
+    """The preset of that name, or what the TOML file of that path (it ends in .toml) describes."""
+    if not text.endswith(".toml"):
+        return preset(text)
+    content = read_text(Path(text), "hardware")
+    try:
+        return from_toml(content)
+    except ValueError as error:
+        raise ValueError(f"hardware {text}: {error}") from None
+
+
 def compare(
-    subjects: Sequence[Subject], view: View, hardware: Hardware | None, timed: bool
+    subjects: Sequence[Subject], views: Sequence[View], hardware: Hardware | None, timed: bool
 ) -> list[Compared]:
-    """Measure the subjects in turn; ValueError where one can't run or is given twice."""
+    """Measure the subjects in turn, each on its images.
+
+    ValueError where one can't run or is given twice.
+    """
     names = [subject.name for subject in subjects]
     if twice := {name for name in names if names.count(name) > 1}:
         raise ValueError(f"{', '.join(sorted(twice))} is given twice; give every network once")
-    graphs = [view.graph(subject) for subject in subjects]
+    graphs = [view.graph(subject) for subject, view in zip(subjects, views, strict=True)]
     found = []
-    for name, graph in zip(names, graphs, strict=True):
+    for name, view, graph in zip(names, views, graphs, strict=True):
         measures = measure(graph, view.shape)
         held = measures.activation_bytes
         latencies = _latencies(graph, view.shape, held) if timed else ()
         roof = roofline(graph, view.shape, hardware) if hardware else None
-        found.append(Compared(name, measures, latencies, roof))
+        found.append(Compared(name, view, measures, latencies, roof))
     return found
 
 
@@ -60,24 +77,50 @@ def _latencies(graph: Graph, shape: Shape, activation_bytes: int) -> "tuple[Late
     return tuple(measure_latency(graph, shape, count) for count in (1, batch))
 
 
+def alike(compared: Sequence[Compared]) -> View | None:
+    """The images that all of them were looked at on; None where these are several."""
+    every = {one.view for one in compared}
+    return next(iter(every)) if len(every) == 1 else None
+
+
 def sentences(compared: Sequence[Compared], hardware: Hardware | None) -> list[str]:
     """What the figures say: how these networks compare, and what they mean for the hardware."""
     measured = {one.name: one.measures for one in compared}
-    said = folklore(measured) if len(compared) > 1 else []
+    said = [] if alike(compared) else [_apart(compared)]
+    said += folklore(measured) if len(compared) > 1 else []
     roofs = {one.name: one.roofline for one in compared if one.roofline}
     return said + (on_a_chip(measured, roofs, hardware) if hardware else [])
 
 
-def to_json(compared: Sequence[Compared], view: View, hardware: Hardware | None) -> dict[str, Any]:
-    """Everything as JSON data; times in seconds, energy in joules."""
+def _apart(compared: Sequence[Compared]) -> str:
+    """That the networks were looked at on images of different sizes."""
+    places = [f"{one.name} {_image(one.view)}" for one in compared]
+    return (
+        f"Each network takes the images that it is for: {', '.join(places)}; a resolution, if one "
+        "is given, is that of all."
+    )
+
+
+def _image(view: View) -> str:
+    return "x".join(map(str, view.shape))
+
+
+def to_json(compared: Sequence[Compared], hardware: Hardware | None) -> dict[str, Any]:
+    """Everything as JSON data; times in seconds, energy in joules.
+
+    Where networks were looked at on different images, the common ones are null.
+    """
+    same = alike(compared)
     return {
-        "channels": view.shape[0],
-        "resolution": view.shape[1],
-        "classes": view.classes,
+        **(_view_json(same) if same else dict.fromkeys(("channels", "resolution", "classes"))),
         "networks": [_network_json(one) for one in compared],
         "hardware": asdict(hardware) if hardware else None,
         "sentences": sentences(compared, hardware),
     }
+
+
+def _view_json(view: View) -> dict[str, int]:
+    return {"channels": view.shape[0], "resolution": view.shape[1], "classes": view.classes}
 
 
 def _network_json(one: Compared) -> dict[str, Any]:
@@ -86,7 +129,7 @@ def _network_json(one: Compared) -> dict[str, Any]:
         kind: {"params": params, "flops": flops}
         for kind, (params, flops) in one.measures.shares.items()
     }
-    out: dict[str, Any] = {"name": one.name, **measures, "shares": shares}
+    out: dict[str, Any] = {"name": one.name, **_view_json(one.view), **measures, "shares": shares}
     if one.latencies:
         out["latency"] = [latency._asdict() for latency in one.latencies]
     if one.roofline:
@@ -95,77 +138,147 @@ def _network_json(one: Compared) -> dict[str, Any]:
     return out
 
 
-Row = tuple[str, Callable[[Compared], str]]
+def flat_rows(compared: Sequence[Compared]) -> list[dict[str, Any]]:
+    """A dictionary a network of numbers and words alone, for a data frame; times in seconds."""
+    rows = []
+    for one in compared:
+        measures = {k: v for k, v in one.measures._asdict().items() if k != "shares"}
+        row = {"name": one.name, **_view_json(one.view), **measures}
+        for latency in one.latencies:
+            row[f"latency_{latency.batch}"] = latency.median
+        if roof := one.roofline:
+            row |= {f"least_{name}": getattr(roof, name) for name in ("seconds", "energy")}
+        rows.append(row)
+    return rows
 
 
-def measure_rows(compared: Sequence[Compared]) -> list[tuple[str, ...]]:
-    """The measures and latencies, one row each, a column a network."""
-    rows: list[Row] = [
-        ("parameters", lambda one: f"{one.measures.params:,}"),
-        ("multiply-adds (MACs)", lambda one: f"{one.measures.macs:,}"),
-        ("FLOPs", lambda one: f"{one.measures.flops:,}"),
-        ("weights, float32", lambda one: size(one.measures.weight_bytes)),
-        ("peak activations", lambda one: size(one.measures.activation_bytes)),
-        ("bytes moved", lambda one: size(one.measures.moved_bytes)),
-        ("FLOPs per byte", lambda one: f"{one.measures.intensity:.1f}"),
-        ("receptive field", lambda one: "{} x {}".format(*one.measures.receptive_field)),
-        ("depth", lambda one: counted(one.measures.depth, "layer")),
-    ]
+def tables(compared: Sequence[Compared], hardware: Hardware | None) -> list[Rows]:
+    """All that was measured, a row a network, in tables that are narrow enough for a terminal."""
+    found = [_size_rows(compared), _memory_rows(compared), _sight_rows(compared)]
     if compared[0].latencies:
-        where = compared[0].latencies[0].device
-        where = "one thread, CPU time" if where == "cpu" else where
-        rows.append((f"1 image, {where}", lambda one: _latency(one.latencies[0])))
-        rows.append((f"a batch, {where}", lambda one: _latency(one.latencies[1])))
-    return [(name, *map(words, compared)) for name, words in rows]
+        found.append(_latency_rows(compared))
+    if hardware:
+        found += [_time_rows(compared, hardware), _chip_rows(compared, hardware)]
+    found.append(_share_rows(compared))
+    if len(compared) == 1 and compared[0].roofline:
+        found.append(_layer_rows("Layer by layer", compared[0].roofline))
+    return found
 
 
-def _latency(latency: "Latency") -> str:
-    count = f"{latency.batch}: " if latency.batch > 1 else ""
-    return f"{count}{span(latency.median)} ({span(latency.low)} to {span(latency.high)})"
-
-
-def share_rows(compared: Sequence[Compared]) -> list[tuple[str, ...]]:
-    """Share of the parameters and of the FLOPs by kind of layer, one row each."""
-    kinds = dict.fromkeys(kind for one in compared for kind in one.measures.shares)
-    ranked = sorted(kinds, key=lambda kind: -max(max(_share(one, kind)) for one in compared))
-    return [(kind, *(_shares(one, kind) for one in compared)) for kind in ranked]
-
-
-def _share(one: Compared, kind: str) -> tuple[float, float]:
-    return one.measures.shares.get(kind, (0.0, 0.0))
-
-
-def _shares(one: Compared, kind: str) -> str:
-    params, flops = _share(one, kind)
-    return f"{params:.1%} / {flops:.1%}" if params or flops else ""
-
-
-def roofline_rows(compared: Sequence[Compared]) -> list[tuple[str, ...]]:
-    """What the hardware makes of the networks, one row each."""
-    rows: list[tuple[str, Callable[[Roofline], str]]] = [
-        ("least latency", lambda roof: span(roof.seconds)),
-        ("of it bound by memory", lambda roof: f"{roof.memory_share:.0%}"),
-        ("FLOPs per byte", lambda roof: f"{roof.intensity:.1f}"),
-        ("energy", lambda roof: f"{1e3 * roof.energy:,.3g} mJ"),
+def _size_rows(compared: Sequence[Compared]) -> Rows:
+    same = alike(compared)
+    classes = {one.view.classes for one in compared}
+    about = counted(max(classes), "class", "classes") if len(classes) == 1 else "their classes"
+    where = f"{_image(same)} images" if same else "The images that each is for"
+    rows = [
         (
-            "on-chip, activations",
-            lambda roof: _fits(roof.on_chip_activations, roof.activations_fit),
-        ),
-        ("on-chip, with weights", lambda roof: _fits(roof.on_chip_total, roof.total_fits)),
-        ("latency, activations on chip", lambda roof: span(roof.on_chip_seconds)),
-        ("energy, activations on chip", lambda roof: f"{1e3 * roof.on_chip_energy:,.3g} mJ"),
+            one.name,
+            *(() if same else (_image(one.view),)),
+            f"{one.measures.params:,}",
+            f"{one.measures.macs:,}",
+            f"{one.measures.flops:,}",
+        )
+        for one in compared
     ]
-    roofs = [one.roofline for one in compared if one.roofline]
-    return [(name, *map(words, roofs)) for name, words in rows]
+    image = () if same else ("image",)
+    header = ("network", *image, "parameters", "multiply-adds (MACs)", "FLOPs")
+    return Rows(f"{where}, {about}", header, rows, firm=True)
+
+
+def _memory_rows(compared: Sequence[Compared]) -> Rows:
+    rows = [
+        (
+            one.name,
+            size(one.measures.weight_bytes),
+            size(one.measures.activation_bytes),
+            size(one.measures.moved_bytes),
+            f"{one.measures.intensity:.1f}",
+        )
+        for one in compared
+    ]
+    header = ("network", "weights", "peak activations", "bytes moved", "FLOPs per byte")
+    return Rows("Memory in float32, of one image", header, rows, firm=True)
+
+
+def _sight_rows(compared: Sequence[Compared]) -> Rows:
+    rows = [
+        (
+            one.name,
+            "{} x {} pixels".format(*one.measures.receptive_field),
+            f"{one.measures.depth}",
+        )
+        for one in compared
+    ]
+    header = ("network", "receptive field", "depth, layers")
+    return Rows("What the last map sees, and depth", header, rows, firm=True)
+
+
+def _latency_rows(compared: Sequence[Compared]) -> Rows:
+    device = compared[0].latencies[0].device
+    where = "one thread, CPU time" if device == "cpu" else device
+    rows = [
+        (
+            "" if place else one.name,
+            f"{latency.batch}",
+            span(latency.median),
+            f"{span(latency.low)} to {span(latency.high)}",
+        )
+        for one in compared
+        for place, latency in enumerate(one.latencies)
+    ]
+    return Rows(f"Latency, {where}", ("network", "images", "median", "quartiles"), rows, firm=True)
+
+
+def _share_rows(compared: Sequence[Compared]) -> Rows:
+    """A row a kind of layer, below its network; the largest share of either first."""
+    rows = []
+    for one in compared:
+        ranked = sorted(one.measures.shares.items(), key=lambda item: -max(item[1]))
+        for place, (kind, (params, flops)) in enumerate(ranked):
+            rows.append(("" if place else one.name, kind, f"{params:.1%}", f"{flops:.1%}"))
+    header = ("network", "kind of layer", "of its parameters", "of its FLOPs")
+    return Rows("Where parameters and FLOPs lie, by kind of layer", header, rows, firm=True)
+
+
+def _time_rows(compared: Sequence[Compared], hardware: Hardware) -> Rows:
+    rows = [
+        (
+            one.name,
+            span(roof.seconds),
+            f"{roof.memory_share:.0%}",
+            f"{roof.intensity:.1f}",
+            f"{1e3 * roof.energy:,.3g} mJ",
+        )
+        for one in compared
+        if (roof := one.roofline)
+    ]
+    header = ("network", "least latency", "bound by memory", "FLOPs per byte", "energy")
+    ridge = f"ridge at {hardware.ridge:.3g} FLOPs per byte"
+    return Rows(f"On {hardware.name}: {ridge}", header, rows, firm=True)
+
+
+def _chip_rows(compared: Sequence[Compared], hardware: Hardware) -> Rows:
+    rows = [
+        (
+            one.name,
+            _fits(roof.on_chip_activations, roof.activations_fit),
+            _fits(roof.on_chip_total, roof.total_fits),
+            span(roof.on_chip_seconds),
+            f"{1e3 * roof.on_chip_energy:,.3g} mJ",
+        )
+        for one in compared
+        if (roof := one.roofline)
+    ]
+    header = ("network", "activations", "with weights", "least latency", "energy")
+    return Rows(f"Kept on the chip of {hardware.name}", header, rows, firm=True)
 
 
 def _fits(count: int, fits: bool) -> str:
     return f"{size(count)}, {'fits' if fits else 'too much'}"
 
 
-def layer_rows(roof: Roofline) -> list[tuple[str, ...]]:
-    """The roofline layer by layer: name, kind, FLOPs, bytes, FLOPs per byte, bound, time."""
-    return [
+def _layer_rows(caption: str, roof: Roofline) -> Rows:
+    rows = [
         (
             layer.name,
             layer.kind,
@@ -177,25 +290,19 @@ def layer_rows(roof: Roofline) -> list[tuple[str, ...]]:
         )
         for layer in roof.layers
     ]
+    return Rows(caption, ("layer", "kind", "FLOPs", "bytes", "FLOPs/byte", "bound", "time"), rows)
 
 
-LAYER_HEADER = ("layer", "kind", "FLOPs", "bytes", "FLOPs/byte", "bound", "time")
-
-
-def write_page(
-    compared: Sequence[Compared], view: View, hardware: Hardware | None, path: Path
-) -> None:
+def write_page(compared: Sequence[Compared], hardware: Hardware | None, path: Path) -> None:
     """Write the comparison as one self-contained page, with the roofline if it was asked for."""
     from studies.page import PageTable, page_html
     from studies.roofline_plot import Spot, roofline_figure
     from studies.shares_plot import shares_figure
 
     names = tuple(one.name for one in compared)
-    figures, tables = [], []
-    shape = "x".join(map(str, view.shape))
-    caption = f"Measured on {shape} images, {counted(view.classes, 'class', 'classes')}"
-    tables.append(PageTable(caption, ("", *names), tuple(measure_rows(compared))))
+    figures = []
     notes = sentences(compared, hardware)
+    every = tables(compared, hardware)
     if hardware:
         spots = [
             Spot(
@@ -214,18 +321,17 @@ def write_page(
         ]
         title = f"Roofline of {hardware.name}"
         figures.append(roofline_figure(spots, hardware.peak_flops, hardware.bandwidth, title))
-        rows = tuple(roofline_rows(compared))
-        tables.append(PageTable(f"On {hardware.name}", ("", *names), rows))
         notes = [*notes, f"Of the hardware: {hardware.source}"]
+        every += [
+            _layer_rows(f"{one.name}, layer by layer", one.roofline)
+            for one in compared
+            if one.roofline and len(compared) > 1
+        ]
     figures.append(shares_figure({one.name: one.measures.shares for one in compared}))
-    caption = "Share of the parameters / of the FLOPs by kind of layer"
-    tables.append(PageTable(caption, ("", *names), tuple(share_rows(compared))))
-    for one in compared:
-        if one.roofline:
-            caption = f"{one.name}, layer by layer"
-            tables.append(PageTable(caption, LAYER_HEADER, tuple(layer_rows(one.roofline))))
-    heading = f"{', '.join(names)} at {view.shape[1]}x{view.shape[2]}"
-    write_text(path, page_html(heading, figures, notes, tables), "page")
+    pages = [PageTable(one.caption, one.header, tuple(one.rows)) for one in every]
+    same = alike(compared)
+    heading = f"{', '.join(names)} at {_image(same)}" if same else ", ".join(names)
+    write_text(path, page_html(heading, figures, notes, pages), "page")
 
 
 def span(seconds: float) -> str:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from nas.files import CSV, PAGE, PNG, SVG, check_file, replace_file, write_text
-from nas.reporting.tables import new_table
+from nas.reporting.tables import Rows, new_table
 from studies.axis import Axis
 from studies.best import UNITS, Best, best_up_to, words_of
 from studies.interval import Estimates
@@ -60,21 +60,13 @@ def print_results(results: Results, options: str = "", sizes: Sizes = Sizes()) -
 
 def print_best(results: Results, best: Sequence[Best], options: str = "") -> None:
     """The most accurate network up to each size, and the command that trains it."""
-    of = UNITS[best[0].cost]
-    table = new_table(f"Best network of {results.study} up to each number of {of}")
-    for name in ("up to", "trial", "accuracy", "95 %", "parameters", "FLOPs"):
+    shown = best_rows(results, best)
+    table = new_table(shown.caption)
+    for name in shown.header[:-1]:
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("trains it", no_wrap=True)
-    for one in best:
-        accuracy, known, trial = one.accuracy(results), one.estimate, one.result
-        if trial is None or accuracy is None:
-            table.add_row(short(one.limit), "none")
-            continue
-        interval = f"{known.low:.1%} to {known.high:.1%}" if known else ""
-        shown = f"{accuracy:.2%}" + ("" if one.useful else " *")
-        costs = short(trial.params), short(trial.flops)
-        command = f"nas train {trial.number}"
-        table.add_row(short(one.limit), str(trial.number), shown, interval, *costs, command)
+    table.add_column(shown.header[-1], no_wrap=True)
+    for row in shown.rows:
+        table.add_row(*row)
     Console().print(table)
     lines = [words_of(results)]
     if not all(one.useful for one in best if one.result):
@@ -85,33 +77,61 @@ def print_best(results: Results, best: Sequence[Best], options: str = "") -> Non
     print()
 
 
+def best_rows(results: Results, best: Sequence[Best]) -> Rows:
+    """The same as rows of text; a star marks what is of no use."""
+    of = UNITS[best[0].cost] if best else UNITS["params"]
+    header = ("up to", "trial", "accuracy", "95 %", "parameters", "FLOPs", "trains it")
+    rows = []
+    for one in best:
+        accuracy, known, trial = one.accuracy(results), one.estimate, one.result
+        if trial is None or accuracy is None:
+            rows.append((short(one.limit), "none", *("" for _ in header[2:])))
+            continue
+        interval = f"{known.low:.1%} to {known.high:.1%}" if known else ""
+        shown = f"{accuracy:.2%}" + ("" if one.useful else " *")
+        costs = short(trial.params), short(trial.flops)
+        command = f"nas train {trial.number}"
+        rows.append((short(one.limit), str(trial.number), shown, interval, *costs, command))
+    return Rows(f"Best network of {results.study} up to each number of {of}", header, rows)
+
+
 def print_front(results: Results, known: Estimates) -> None:
     """The front as a table, cheapest first; below it how many are of no use."""
+    shown = front_rows(results, known)
+    table = new_table(shown.caption)
+    for name in shown.header[:-1]:
+        table.add_column(name, justify="right")
+    table.add_column(shown.header[-1], overflow="fold", ratio=1)
+    for row in shown.rows:
+        table.add_row(*map(Text, row))
+    console = Console(highlight=False)
+    console.print(table)
+    front = results.front()
+    if 0 < len(shown.rows) < len(front):
+        left = counted(len(front) - len(shown.rows), "member")
+        console.print(
+            Text(f"{left} of the front no better than the reference: in --json and --csv alone")
+        )
+
+
+def front_rows(results: Results, known: Estimates) -> Rows:
+    """The members of the front that are of use, all where none is, as rows of text."""
     front = results.front()
     useful = [result for result in front if results.useful(result)] or front
     of = counted(len(results.completed), "trial")
     members = f"{len(front)} of {of}" if front else "empty"
-    table = new_table(f"Pareto front of {results.study}: {members}")
-    table.add_column("trial", justify="right")
-    for axis in results.axes:
-        table.add_column(axis.name, justify="right")
-    if known.known:
-        table.add_column("on it", justify="right")
-    table.add_column("architecture", overflow="fold", ratio=1)
+    chance = ("on it",) if known.known else ()
+    header = ("trial", *(axis.name for axis in results.axes), *chance, "architecture")
+    rows = []
     for result in useful:
         values = [
             axis.shown(value) for axis, value in zip(results.axes, result.values, strict=True)
         ]
-        if (chance := known.on_front(result)) is not None:
-            values.append(f"{chance:.0%}")
-        table.add_row(str(result.number), *values, Text(result.text))
-    console = Console(highlight=False)
-    console.print(table)
-    if len(useful) < len(front):
-        left = counted(len(front) - len(useful), "member")
-        console.print(
-            Text(f"{left} of the front no better than the reference: in --json and --csv alone")
-        )
+        if known.known:
+            likely = known.on_front(result)
+            values.append("" if likely is None else f"{likely:.0%}")
+        rows.append((str(result.number), *values, result.text))
+    return Rows(f"Pareto front of {results.study}: {members}", header, rows)
 
 
 def front_json(results: Results, sizes: Sizes = Sizes()) -> dict[str, Any]:  # noqa: B008

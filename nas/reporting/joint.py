@@ -10,6 +10,7 @@ from typing import Any
 
 from nas.files import write_text
 from nas.objectives import OBJECTIVES
+from nas.reporting.tables import Rows
 from nas.settings import Settings
 from studies.axis import Axis
 from studies.best import SIZES, UNITS, Best
@@ -280,21 +281,24 @@ def _study_json(compared: Compared, one: Beside) -> dict[str, Any]:
     }
 
 
-def named_rows(compared: Compared) -> list[tuple[str, list[tuple[str, ...]]]]:
-    """All tables by their captions."""
+def tables(compared: Compared) -> list[Rows]:
+    """All that is compared, a column a study."""
+    header = ("", *(one.name for one in compared.studies))
     best = [
-        (
+        Rows(
             f"Accuracy of the best network up to each number of {UNITS[cost]}",
+            header,
             best_rows(compared, cost),
         )
         for cost in ("params", "flops")
         if "accuracy" in [axis.name for axis in compared.axes] and compared.sizes(cost)
     ]
     point = ", ".join(f"{axis.name} {axis.shown(axis.reference)}" for axis in compared.axes)
+    volume = f"Hypervolume, by what is known now, from {point}"
     return [
         *best,
-        (f"Hypervolume, by what is known now, from {point}", volume_rows(compared)),
-        ("The front of all together", member_rows(compared)),
+        Rows(volume, header, volume_rows(compared)),
+        Rows("The front of all together", header, member_rows(compared)),
     ]
 
 
@@ -304,9 +308,7 @@ def write_page(compared: Compared, path: Path) -> None:
     from studies.page import PageTable, page_html
 
     names = [one.name for one in compared.studies]
-    pages = [
-        PageTable(caption, ("", *names), tuple(rows)) for caption, rows in named_rows(compared)
-    ]
+    pages = [PageTable(one.caption, one.header, tuple(one.rows)) for one in tables(compared)]
     figures = [fronts_figure(compared.studies)] if len(compared.axes) > 1 else []
     figures.append(courses_figure(compared.studies))
     write_text(path, page_html(f"{', '.join(names)}", figures, compared.notes, pages), "page")

@@ -1,11 +1,28 @@
-"""The look of every table on the terminal."""
+"""Tables of plain text: what is in one, and the look of every table on the terminal."""
 
 from collections.abc import Sequence
+from textwrap import wrap
+from typing import NamedTuple
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+HEADING = 11
+"""Characters of a heading's line, where columns don't break."""
+
+
+class Rows(NamedTuple):
+    """A table of plain text, whatever shows it: caption, one heading a column, rows of cells.
+
+    ``firm``: on a narrow terminal only the first column breaks, no number does.
+    """
+
+    caption: str
+    header: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    firm: bool = False
 
 
 def new_table(title: str) -> Table:
@@ -20,13 +37,26 @@ def new_table(title: str) -> Table:
     )
 
 
-def print_rows(
-    console: Console, title: str, header: Sequence[str], rows: Sequence[tuple[str, ...]]
-) -> None:
-    """Print rows of plain text, the first column flush left, the others right."""
-    table = new_table(title)
-    for place, name in enumerate(header):
-        table.add_column(Text(name), justify="right" if place else "left", overflow="fold")
-    for row in rows:
+def print_rows(console: Console, shown: Rows) -> None:
+    """Print a table, the first column flush left, the others right."""
+    table = new_table(shown.caption)
+    for place, name in enumerate(shown.header):
+        heading = (
+            "\n".join(wrap(name, HEADING, break_long_words=False, break_on_hyphens=False))
+            if shown.firm
+            else name
+        )
+        table.add_column(
+            Text(heading),
+            justify="right" if place else "left",
+            overflow="fold",
+            no_wrap=shown.firm and place > 0,
+        )
+    for row in shown.rows:
         table.add_row(*map(Text, row))
     console.print(table)
+
+
+def _in_lines(heading: str) -> str:
+    """A heading in lines of whole words."""
+    return "\n".join(wrap(heading, HEADING, break_long_words=False, break_on_hyphens=False))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from nas.cli import export
+from nas.model.export import asked
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -22,6 +22,14 @@ ELSEWHERE = {
     "extending": "tests/test_extending.py",
 }
 """Pages that need more than one directory and one process, and where they are tried."""
+LITTLE = {
+    'weights="IMAGENET1K_V1"': "init_weights=False",  # a download
+    "trials=30": "trials=2, workers=0, precision='float32', progress=False",
+    "Settings(max": "Settings(budgets=(256,), max",
+    '"googlenet-28", epochs=20': '"inception-28", epochs=1, train_size=300, resolution=8',
+}
+"""What scripts ask for, and what takes little time instead."""
+
 PAGES = sorted({page.stem for page in DOCS.glob("*.md")} - ELSEWHERE.keys())
 
 Run = Callable[..., tuple[int, str, str]]
@@ -32,7 +40,7 @@ def small(
     nas_in: Run, tiny_toml: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Run:
     """A line of the guide in little time: the end of a command line overrides what is before it."""
-    monkeypatch.setattr(export, "MOST_IMAGES", 1000)
+    monkeypatch.setattr(asked, "MOST_IMAGES", 1000)
     free = ["--sampler", "random", "--workers", "0", "--quiet", "--trials", "2"]
     short = [*free, "--budget", "256", "--rungs", "1", "--precision", "float32"]
 
@@ -112,7 +120,9 @@ def test_every_line_of_the_page_works(
         if language == "toml":
             Path("my.toml").write_text(block)
         elif language == "python":
-            script = block.replace('weights="IMAGENET1K_V1"', "init_weights=False")  # a download
+            script = block
+            for asked_for, little in LITTLE.items():
+                script = script.replace(asked_for, little)
             exec(compile(script, f"{page}.md", "exec"), {"__name__": "__main__"})
         elif language != "text":
             assert language == "sh", language

@@ -12,9 +12,8 @@ import pytest
 import torch
 from torch import nn
 
-from nas.cli import export as commands
 from nas.datasets import find, load_test
-from nas.model.export import exporting
+from nas.model.export import asked, exporting
 from nas.model.export.exporting import Sample, compare, in_8_bits
 from nas.model.export.formats import FORMATS
 from nas.model.export.int8 import calibration
@@ -28,7 +27,7 @@ IMAGES = 1000
 
 @pytest.fixture(autouse=True)
 def _fewer_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "MOST_IMAGES", IMAGES)
+    monkeypatch.setattr(asked, "MOST_IMAGES", IMAGES)
 
 
 @pytest.mark.parametrize("name", ["torch-export", "torchscript"])
@@ -123,8 +122,8 @@ def test_without_the_models_images_random_ones_are_compared(nas_in: Run, tiny_mo
     assert (code, err) == (0, "")
     assert "on 1,000 test images" in out
     Path("model.pt").unlink()
-    for asked in (("--dataset", "folder:/elsewhere"), ("--data-dir", "/elsewhere")):
-        code, _, err = nas_in(*arguments, *asked)
+    for where in (("--dataset", "folder:/elsewhere"), ("--data-dir", "/elsewhere")):
+        code, _, err = nas_in(*arguments, *where)
         assert code == 2
         assert err.startswith("error: ")
     code, _, err = nas_in("export", ".", "--int8", "--out", "model.onnx")

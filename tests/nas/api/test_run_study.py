@@ -15,6 +15,7 @@ from pathlib import Path
 import optuna
 import pytest
 import sqlalchemy as sa
+from PIL import Image
 
 import nas as package
 from nas import Settings, StudyResult, run_study
@@ -23,7 +24,7 @@ from search_space.cost import cost
 from studies.store import Store, StoreError
 
 SCRIPT = """
-from nas import Settings, StudyInterrupt, run_study
+from nas import Settings, Interrupted, run_study
 from search_space.space import SearchSpace
 
 space = SearchSpace.from_toml({space!r})
@@ -34,7 +35,7 @@ settings = Settings(space=space, sampler="random", budgets=({budget},), resoluti
     except KeyboardInterrupt as stopped:
         print("stopped", stopped.number)
     else:
-        print(len(result.front), result.trials)
+        print(len(result.front), result.states)
 """
 
 
@@ -71,7 +72,7 @@ def test_it_is_the_study_of_nas_run(
     assert nas_in(*command)[0] == 0
     other = optuna.load_study(study_name="command", storage="sqlite:///other.db")
     assert [t.values for t in result.study.trials] == [t.values for t in other.trials]
-    assert result.trials == {"complete": 3}
+    assert result.states == {"complete": 3}
     assert result.study.metric_names == ["accuracy", "params", "flops"]
 
 
@@ -91,14 +92,14 @@ def test_the_front_is_rows_of_plain_numbers(directory: Path, tiny_settings: Sett
         assert {type(row[name]) for name in ("trial", "params", "flops")} == {int}
         assert 0 <= row["accuracy"] <= 1
     assert [row["params"] for row in result.front] == sorted(row["params"] for row in result.front)
-    with pytest.raises(ValueError, match="trial is 99, but study 'inception' has no completed"):
+    with pytest.raises(ValueError, match="trial 99 is not in study 'inception'"):
         result.candidate(99)
 
 
 def test_the_same_call_continues_and_reads(directory: Path, tiny_settings: Settings) -> None:
     here(tiny_settings, trials=1)
     more = here(tiny_settings, trials=2)
-    assert sum(more.trials.values()) == 2
+    assert sum(more.states.values()) == 2
     assert here(tiny_settings, trials=2).front == more.front
     with pytest.raises(StoreError, match="made with other settings: seed: the study has 0"):
         here(replace(tiny_settings, seed=1), trials=2)
@@ -157,7 +158,7 @@ def test_it_runs_in_any_thread(directory: Path, tiny_settings: Settings) -> None
     thread = threading.Thread(target=lambda: found.append(here(tiny_settings, trials=1)))
     thread.start()
     thread.join()
-    assert found[0].trials == {"complete": 1}
+    assert found[0].states == {"complete": 1}
 
 
 def test_ctrl_c_is_a_keyboard_interrupt_and_keeps_what_ended(
@@ -190,19 +191,27 @@ def test_a_script_that_workers_cannot_import_is_told_so(directory: Path, tiny_to
 def test_the_script_of_the_readme_works(
     directory: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With fewer trials, and shorter ones."""
+    """With fewer trials, shorter ones, and a short training."""
     readme = (Path(__file__).parents[3] / "README.md").read_text()
     (script,) = re.findall(
         r"^```python\n(from nas import .*?)^```", readme, re.MULTILINE | re.DOTALL
     )
-    small = "trials=2, workers=0, precision='float32'"
-    script = script.replace("Settings(", "Settings(budgets=(256,), ").replace("trials=30", small)
-    assert small in script
+    for asked, small in {
+        "Settings(": "Settings(budgets=(256,), ",
+        "trials=30": "trials=2, workers=0, precision='float32'",
+        "epochs=20": "epochs=1, train_size=300, resolution=8",
+    }.items():
+        assert asked in script
+        script = script.replace(asked, small)
+    (directory / "images").mkdir()
+    for number in range(3):
+        Image.new("L", (28, 28), 80 * number).save(directory / "images" / f"{number}.png")
     (directory / "script.py").write_text(script)
     runpy.run_path("script.py", run_name="__main__")
     output = capsys.readouterr().out
-    assert re.match(r"\d+ 0\.\d+ \d+ stem ", output)
-    assert "FrozenTrial" in output
+    assert re.match(r"0\.\d+ Cost\(output=\(10, 1, 1\), params=\d+, ", output), output
+    assert output.count("Prediction(image=PosixPath('images/") == 3
+    assert {"small.html", "small.onnx"} <= {path.name for path in directory.iterdir()}
 
 
 @pytest.mark.parametrize("package", ["nas", "search_space", "studies"])
@@ -237,7 +246,7 @@ def test_a_study_is_opened_and_read_once(
         sa.event.listen(self.engine, "before_cursor_execute", note)
 
     monkeypatch.setattr(Store, "__init__", opened)
-    assert here(settings, before + 2).trials["complete"] == before + 2
+    assert here(settings, before + 2).states["complete"] == before + 2
     rows = [one for one in statements if "FROM nas_studies" in one and "settings" in one]
     assert len(rows) == bool(before)
     assert sum("FROM nas_earlier" in one for one in statements) == bool(before)
