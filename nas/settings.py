@@ -1,7 +1,7 @@
 """Frozen dataclasses of a run's settings: the training recipe, and what a study is about."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
@@ -11,7 +11,7 @@ from nas.rungs.names import PROMOTIONS
 from nas.seeds import derive
 from search_space.architecture import Candidate
 from search_space.catalog import candidate
-from search_space.checks import check_choice, check_range
+from search_space.checks import check_choice, check_range, check_type
 from search_space.cost import Cost, cost
 from search_space.graph import Shape
 from search_space.space import SearchSpace
@@ -120,14 +120,15 @@ class Settings:
     ``dataset`` is as ``--dataset`` names it, a folder by its absolute path, and ``data`` the digest
     of its images; ``pixel_range`` are the values of black and white in those of more than 8 bits,
     where that was asked for. ``resolution`` is in pixels. ``budgets`` are the rungs, in training
-    images, increasing; ``promotion`` says who goes on from one to the next: with asha the best
-    1/``eta``. ``repeats`` is the share (0..1) of all training that goes to candidates once more,
-    with other seeds, where their place on the front isn't decided. Above ``max_params``,
-    ``max_flops``, ``max_activation_bytes`` or ``max_latency`` (seconds of one image) a candidate is
-    pruned before training; None: no limit. ``start_from`` are candidates of the catalog that are
-    the study's first trials. ``warm_start``: as it begins, it learns what earlier studies of the
-    database have measured in the same space with the same recipe. ``min_accuracy`` (0..1) is the
-    least that a network of use has, if that is more than the ``reference`` has.
+    images, increasing; one number is that of the last of three; ``promotion`` says who goes on from
+    one to the next: with asha the best 1/``eta``. ``repeats`` is the share (0..1) of all training
+    that goes to candidates once more, with other seeds, where their place on the front isn't
+    decided. Above ``max_params``, ``max_flops``, ``max_activation_bytes`` or ``max_latency``
+    (seconds of one image) a candidate is pruned before training; None: no limit. ``start_from`` are
+    candidates of the catalog that are the study's first trials. ``warm_start``: as it begins, it
+    learns what earlier studies of the database have measured in the same space with the same
+    recipe. ``min_accuracy`` (0..1) is the least that a network of use has, if that is more than the
+    ``reference`` has.
 
     What follows is found as a study begins. ``edition`` 2: candidates are drawn evenly over the
     logarithm of parameters, and the front is measured in the logarithm of the error against the
@@ -162,6 +163,14 @@ class Settings:
     largest: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name in ("objectives", "start_from", "budgets", "pixel_range"):
+            object.__setattr__(self, name, _several(name, getattr(self, name), self.eta))
+        if isinstance(self.space, Mapping):
+            object.__setattr__(self, "space", SearchSpace(self.space))
+        check_type("space", self.space, SearchSpace)
+        check_type("recipe", self.recipe, Recipe)
+        check_type("sampler", self.sampler, str)
+        check_type("dataset", self.dataset, str)
         check_range("seed", self.seed, 0, MAX_SEED)
         check_range("resolution", self.resolution, MIN_RESOLUTION, MAX_RESOLUTION)
         check_choice("channels", self.channels, (1, 3))
@@ -289,6 +298,24 @@ def wanted(
     return Settings(**kept | given)
 
 
+def _several(name: str, value: Any, eta: float) -> tuple[Any, ...] | None:
+    """What stands for several values as a tuple of them.
+
+    Names may have commas between; one number of ``budgets`` is the last rung's. ValueError where
+    it is something else.
+    """
+    if value is None and name == "pixel_range":
+        return None
+    if isinstance(value, str) and name in ("objectives", "start_from"):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    if isinstance(value, int) and not isinstance(value, bool) and name == "budgets":
+        return rungs(value, len(DEFAULT_BUDGETS), eta)
+    if isinstance(value, str | bytes) or not isinstance(value, Sequence):
+        what = "names" if name in ("objectives", "start_from") else "numbers"
+        raise ValueError(f"{name} is {value!r}; give a tuple of {what}")
+    return tuple(value)
+
+
 def check_study_name(name: str) -> str:
     """Return a name that can also begin the name of a file; ValueError on one that can't."""
     if not re.fullmatch(r"[^\W_][\w.\- ]{0,99}", name):
@@ -327,7 +354,7 @@ def rungs(budget: int, count: int, eta: float) -> tuple[int, ...]:
     if budgets[0] < BUDGET[0]:
         raise ValueError(
             f"budget is {budget}; {count} rungs that grow by {eta:g} would begin at {budgets[0]} "
-            f"images, and {BUDGET[0]} is the least: give a larger --budget or fewer --rungs"
+            f"images, and {BUDGET[0]} is the least: give larger --budgets or fewer --rungs"
         )
     check_budgets(budgets)
     return budgets

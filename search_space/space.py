@@ -52,7 +52,10 @@ class SearchSpace:
 
     def __post_init__(self) -> None:
         checked: dict[str, tuple[Choice, ...]] = {}
+        if not isinstance(self.given, Mapping):
+            raise ValueError(f"space is {self.given!r}; give choices by the names of dimensions")
         for name, choices in self.given.items():
+            choices = tuple(choices) if isinstance(choices, list) else choices
             dimension = DIMENSIONS.get(general(name))
             if dimension is None:
                 raise ValueError(

@@ -84,16 +84,18 @@ def run(
         str,
         typer.Option(help=f"Any of {', '.join(OBJECTIVES)}."),
     ] = ",".join(DEFAULT_OBJECTIVES),
-    budget: Annotated[
+    budgets: Annotated[
         str | None,
         typer.Option(
+            "--budgets",
+            "--budget",
             help="Training images at the last rung, or at each, such as 5k,20k. "
-            f"[default: {DEFAULT_BUDGETS[-1]:,}]"
+            f"[default: {DEFAULT_BUDGETS[-1]:,}]",
         ),
     ] = None,
     rungs: Annotated[
         int | None,
-        typer.Option(help=f"Rungs, if --budget is one number. [default: {len(DEFAULT_BUDGETS)}]"),
+        typer.Option(help=f"Rungs, if --budgets is one number. [default: {len(DEFAULT_BUDGETS)}]"),
     ] = None,
     eta: Annotated[
         float | None,
@@ -262,7 +264,7 @@ def run(
     with contextlib.closing(open_store(storage, create=True)) as store:
         stored = read_study(store, study)
         before = stored.settings if stored else Settings(sampler=TIMED_SAMPLER) if timed else None
-        settings = wanted(before, asked, parsing.budgets(budget), rungs)
+        settings = wanted(before, asked, parsing.budgets(budgets), rungs)
         settings, place = _on_images(settings, place, stored, chosen_channels=channels)
         ended = bring(store, study, stored, settings, place, until, quiet or as_json)
         page = Path(f"{study}-pareto.html")
