@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nas.datasets import cache, originals
 from nas.datasets.formats import Arrays, idx
-from nas.datasets.found import DataError, Found, PixelRange, Reading
+from nas.datasets.found import HELD_OUT, DataError, Found, PixelRange, Reading
 from nas.datasets.sources import DATASETS
 from nas.datasets.split import Bytes, digest_of
 
@@ -26,8 +26,16 @@ def find(name: str, data_dir: Path | None, pixel_range: PixelRange | None) -> Fo
     del pixel_range
     source = DATASETS[name]
     directory = str(find_files(data_dir))
-    words = (source.summary(name, directory),)
-    return Found(name, directory, digest(), source.classes, source.channels, words=words)
+    return Found(
+        name,
+        directory,
+        digest(),
+        source.classes,
+        source.channels,
+        train=source.sizes[0] - source.sizes[0] // HELD_OUT,  # each class has as many
+        validation=source.sizes[0] // HELD_OUT,
+        words=(source.summary(name, directory),),
+    )
 
 
 def find_files(data_dir: Path | None = None) -> Path:

@@ -86,6 +86,7 @@ class Found:
     channels: of the images as they are, 1 or 3.
     pixel_range: the values of black and white in images of more than 8 bits that don't say it.
     membership: which files are in which part, of a folder; of published data sets nothing is kept.
+    train, validation: how many images there are for training, and for validation.
     words: lines that say what was found, for whoever is about to work on it.
     """
 
@@ -96,6 +97,8 @@ class Found:
     channels: int
     pixel_range: PixelRange | None = None
     membership: Membership = field(default=Membership(), repr=False)
+    train: int = 0
+    validation: int = 0
     words: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     def reading(self, resolution: int, channels: int) -> Reading:

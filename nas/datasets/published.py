@@ -16,7 +16,7 @@ from safetensors.numpy import save as save_arrays
 
 from nas.datasets import cache, originals
 from nas.datasets.formats import FORMATS, Arrays
-from nas.datasets.found import DataError, Found, PixelRange, Reading
+from nas.datasets.found import HELD_OUT, DataError, Found, PixelRange, Reading
 from nas.datasets.sources import DATASETS, Source
 from nas.datasets.split import Bytes, digest_of
 
@@ -119,8 +119,18 @@ def _made(source: Source) -> str:
 def _found(name: str, arrays: Mapping[str, Bytes]) -> Found:
     source = DATASETS[name]
     directory = str(cache.cache_directory(name))
-    words = (source.summary(name, directory),)
-    return Found(name, directory, _digest(arrays), source.classes, source.channels, words=words)
+    labels = arrays["train.labels"]
+    held_out = int((np.bincount(labels) // HELD_OUT).sum())
+    return Found(
+        name,
+        directory,
+        _digest(arrays),
+        source.classes,
+        source.channels,
+        train=len(labels) - held_out,
+        validation=held_out,
+        words=(source.summary(name, directory),),
+    )
 
 
 def _digest(arrays: Mapping[str, Bytes]) -> str:

@@ -224,6 +224,8 @@ def source(name: str) -> Source:
     """Return the source of a data set as `--dataset` names it; ValueError if there is none."""
     kind, _, path = name.partition(":")
     if kind not in DATASETS or bool(path) != (kind == FOLDER):
+        if os.path.isdir(os.path.expanduser(name)):
+            raise ValueError(f"dataset is {name!r}; give a folder of images as {FOLDER}:{name}")
         raise ValueError(f"dataset is {name!r}; choose one of: {', '.join(map(typed, DATASETS))}")
     return DATASETS[kind]
 

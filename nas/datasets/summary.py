@@ -1,10 +1,10 @@
 """What was found in a folder of images, in lines, for whoever is about to work on it."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from nas.datasets.found import HELD_OUT, PixelRange, shown, told_apart
+from nas.datasets.found import HELD_OUT, PixelRange, listed, shown, told_apart
 from nas.datasets.image import Look
 from nas.datasets.layout import PARTS, Folder, LeftOut, Parts
 from studies.wording import counted
@@ -14,6 +14,12 @@ MOST_CLASSES = 40
 
 EXAMPLES = 3
 """Files that are named for each reason."""
+
+FEW = 10
+"""Training images of a class below which it is told of."""
+
+UNEVEN = 10
+"""So many times the images of the smallest class in the largest are told of."""
 
 
 def summary(
@@ -35,6 +41,7 @@ def summary(
         rest = rest[MOST_CLASSES:]
         yield f"  and {len(rest)} more, of {min(rest):,} to {max(rest):,} images each"
     yield f"splits: {_splits(folder)}"
+    yield from _uneven(counts, names)
     looks = [folder.looks[file.sha256] for file in files]
     yield from sizes_and_modes(looks, pixel_range)
     yield from left_out_words(folder.left_out, folder.layout.root)
@@ -52,6 +59,24 @@ def summary(
             f"note: {different:,} {'image is' if different == 1 else 'images are'} in more than "
             f"one class ({len(several):,} files, such as {pair}); each keeps all of its labels, "
             "in one part of the split: remove those that are wrong"
+        )
+
+
+def _uneven(counts: Mapping[tuple[int, str], int], names: Sequence[str]) -> Iterator[str]:
+    """Yield lines on classes with next to no images, and with many times those of another."""
+    train = [counts[label, "train"] for label in range(len(names))]
+    if few := [
+        f"{name} ({count:,})" for name, count in zip(names, train, strict=True) if count < FEW
+    ]:
+        yield (
+            f"note: {counted(len(few), 'class has', 'classes have')} fewer than {FEW} images for "
+            f"training: {listed(few)}; what they look like can hardly be learned from so few"
+        )
+    if max(train) >= UNEVEN * min(train):
+        most, least = names[train.index(max(train))], names[train.index(min(train))]
+        yield (
+            f"note: {most} has {max(train):,} images for training and {least} {min(train):,}: "
+            "accuracy counts images, so it says little of the small classes"
         )
 
 

@@ -12,6 +12,7 @@ from nas.datasets import Found, find, load
 from nas.objectives import OBJECTIVES
 from nas.progress import clock
 from nas.settings import Settings
+from nas.study.small import following, words_of_few
 from nas.workers.place import Place
 from studies.wording import counted
 
@@ -51,7 +52,9 @@ def choose_workplace(
     if any(not OBJECTIVES[objective].known for objective in settings.objectives):
         found = images_of(settings, place)
         directory, words = found.directory, found.words
-        settings = replace(settings, data=found.digest, classes=len(found.classes))
+        budgets = following(settings.budgets, begun, settings.eta, found.train)
+        settings = replace(settings, data=found.digest, classes=len(found.classes), budgets=budgets)
+        words = (*words, *words_of_few(budgets, found))
     precision = _precision(begun, place.precision)
     settings = replace(settings, recipe=replace(settings.recipe, precision=precision))
     if words:

@@ -113,7 +113,7 @@ def test_many_that_are_left_out_are_counted(root: Path) -> None:
 
 
 def test_an_image_in_two_classes_is_told(root: Path) -> None:
-    assert "note" not in words(root)
+    assert "in more than one class" not in words(root)
     for number in range(3):
         shutil.copy(root / "b" / f"{number}.png", root / "a" / f"copy {number}.png")
     assert "note: 3 images are in more than one class (6 files, such as 'a/copy " in words(root)

@@ -115,6 +115,7 @@ def test_what_was_found_is_said_before_work_begins(
         "  'square'           7        1        1",
         "  'tri angle'        7        1        1",
         "splits: val and test are held out of train, 1 in 6 of each class, chosen by content",
+        "note: 3 classes have fewer than 10 images for training: ",
         "sizes: 9, from 24x60 to 48x52; formats and modes: 6 PNG",
         "left out: 1 no image: 'circle/notes.txt'",
     ]
