@@ -36,6 +36,9 @@ __all__ = [
     "train",
 ]
 
+FALLBACK = {"PYTORCH_ENABLE_MPS_FALLBACK": "1"}
+"""What torch can't compute on Apple's GPU it computes on the CPU then, instead of failing."""
+
 SILENCE = {"MLFLOW_DISABLE_TELEMETRY": "true", "ORT_DISABLE_TELEMETRY": "1"}
 """What makes other packages report nothing to their makers; they read it as they are imported.
 
@@ -43,7 +46,7 @@ MLflow sends events, ONNX Runtime writes an identity of the machine into the hom
 sets these variables himself decides otherwise.
 """
 
-for _name, _value in SILENCE.items():
+for _name, _value in (SILENCE | FALLBACK).items():
     os.environ.setdefault(_name, _value)
 
 _MODULES = {

@@ -149,9 +149,10 @@ def why_unwritable(url: sa.URL) -> str:
     if url.get_backend_name() != "sqlite":
         return ""
     path = place(url)
+    effective = os.access in os.supports_effective_ids
     for one in (path, path.parent):
-        if path.exists() and not os.access(one, os.W_OK, effective_ids=True):
-            mounted = os.statvfs(one).f_flag & os.ST_RDONLY
+        if path.exists() and not os.access(one, os.W_OK, effective_ids=effective):
+            mounted = hasattr(os, "statvfs") and os.statvfs(one).f_flag & os.ST_RDONLY
             return os.strerror(errno.EROFS if mounted else errno.EACCES)
     return ""
 

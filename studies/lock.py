@@ -8,11 +8,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from pathlib import Path
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from studies.process import alive, machine, start
 from studies.schema import DRIVERS, VERSION
 from studies.store import Store, StoreError
 
@@ -65,40 +65,6 @@ class Holder(NamedTuple):
         """The driver as JSON data."""
         since, beat = (f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in (self.since, self.beat))
         return {"host": self.host, "pid": self.pid, "since": since, "heartbeat": beat}
-
-
-def machine() -> str:
-    """Where process numbers mean the same: this boot of this machine, and the container in it.
-
-    Empty where that can't be known, which equals no other place.
-    """
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
-    except OSError:
-        return ""
-
-
-def start(pid: int) -> int | None:
-    """Clock ticks from the machine's start to that process's; None if it is gone or hidden."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in "ZX" else int(fields[19])
-
-
-def alive(pid: int, started: int) -> bool:
-    """Whether the process of that number on this machine is the one that started then."""
-    if (found := start(pid)) is not None:
-        return found == started
-    try:
-        os.kill(pid, 0)
-    except PermissionError:  # another user's, which /proc may hide
-        return True
-    except ProcessLookupError:
-        pass
-    return False
 
 
 def find_holder(store: Store, study: str) -> Holder | None:

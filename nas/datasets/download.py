@@ -3,6 +3,7 @@
 Torch is never imported in this process.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -115,8 +116,7 @@ def run(title: str, command: list[str], directory: Path, timeout: float | None =
     try:
         output, _ = process.communicate(timeout=timeout)
     except BaseException as error:
-        # the whole group: a child that lives on would hold our end of the pipe open
-        os.killpg(process.pid, signal.SIGKILL)
+        _kill(process.pid)
         process.communicate()
         if isinstance(error, subprocess.TimeoutExpired):
             raise DataError(f"{title} took over {timeout:g} s") from error
@@ -125,6 +125,20 @@ def run(title: str, command: list[str], directory: Path, timeout: float | None =
         lines = [line.strip() for line in output.splitlines() if line.strip()] or ["no output"]
         reason = next((line for line in lines if line.startswith("E: ")), lines[-1])
         raise DataError(f"{title} failed: {reason}")
+
+
+def _kill(pid: int) -> None:
+    """Kill a process and its whole group: a child that lived on would hold our pipe's end open."""
+    if hasattr(os, "killpg"):
+        os.killpg(pid, signal.SIGKILL)
+        return
+    import psutil  # Windows has no groups
+
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        for one in [*process.children(recursive=True), process]:
+            with contextlib.suppress(psutil.Error):
+                one.kill()
 
 
 ROUTES: dict[str, Callable[[Path, Source], Path]] = {

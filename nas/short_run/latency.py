@@ -36,9 +36,11 @@ class Latency(NamedTuple):
 def measure_latency(graph: Node, shape: Shape, batch: int = 1) -> Latency:
     """Time the network of ``graph`` on ``batch`` images of ``shape``, float32, channels last.
 
-    On a GPU if there is one, else on one thread of the CPU. Weights are random: they don't matter.
+    On a GPU if there is one, Apple's included, else on one thread of the CPU. Weights are random:
+    they don't matter.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    gpu = device.type != "cpu"
     gpus = [0] if device.type == "cuda" else []
     with torch.random.fork_rng(gpus), one_thread(), torch.inference_mode():
         network = module(graph).eval().to(device).to(memory_format=torch.channels_last)
@@ -47,10 +49,10 @@ def measure_latency(graph: Node, shape: Shape, batch: int = 1) -> Latency:
 
         def run() -> None:
             network(images)
-            if gpus:
-                torch.cuda.synchronize()
+            if gpu:
+                torch.accelerator.synchronize()
 
-        return timed(run, batch, time.perf_counter if gpus else time.thread_time, device.type)
+        return timed(run, batch, time.perf_counter if gpu else time.thread_time, device.type)
 
 
 def timed(

@@ -115,6 +115,10 @@ class WorkerExits:
         return requests
 
 
+KILL = 9
+"""The signal of a system that is out of memory; Windows has no name for it."""
+
+
 def exit_words(exitcode: int) -> str:
     """An exit code as `multiprocessing` gives it: below zero, the signal that killed."""
     if exitcode >= 0:
@@ -123,7 +127,7 @@ def exit_words(exitcode: int) -> str:
         name = f" ({signal.Signals(-exitcode).name})"
     except ValueError:
         name = ""
-    often = ", as where the machine is out of memory" if -exitcode == signal.SIGKILL else ""
+    often = ", as where the machine is out of memory" if -exitcode == KILL else ""
     return f"killed by signal {-exitcode}{name}{often}"
 
 

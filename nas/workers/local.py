@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import os
-import signal
 import threading
 import warnings
 from collections.abc import Iterator
@@ -209,8 +208,10 @@ def _close(pool: "Pool | None", cluster: "distributed.SpecCluster | None") -> No
 
 def _kill(cluster: "distributed.SpecCluster") -> None:
     """Kill the worker processes; what they compute is not wanted any more."""
+    import psutil
+
     for nanny in cluster.workers.values():
         nanny.close_gracefully(reason="stopped")  # or it would start another one
         if nanny.pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(nanny.pid, signal.SIGKILL)
+            with contextlib.suppress(psutil.Error):
+                psutil.Process(nanny.pid).kill()
