@@ -10,7 +10,7 @@ from nas.defaults import CLASSES, DATASET, MAX_RESOLUTION, MIN_RESOLUTION, PRECI
 from nas.rungs.names import PROMOTIONS
 from nas.seeds import derive
 from search_space.architecture import Candidate
-from search_space.catalog import candidate
+from search_space.catalog import Classic, candidate
 from search_space.checks import check_choice, check_range, check_type
 from search_space.cost import Cost, cost
 from search_space.graph import Shape
@@ -93,17 +93,23 @@ class Request:
     ``data`` is the digest of the images and their split, ``budget`` counts training images.
     """
 
-    candidate: Candidate
+    network: Candidate | Classic
     recipe: Recipe
     images: Reading
     budget: int
     seed: int
     data: str
 
+    @property
+    def candidate(self) -> Candidate:
+        """The network where it is a candidate, as in every study."""
+        assert isinstance(self.network, Candidate), "a study trains candidates alone"
+        return self.network
+
     def identity(self) -> Identity:
         """What evaluations are looked up by: equal exactly for requests of equal results."""
         return Identity(
-            self.candidate.key,
+            self.network.key,
             asdict(self.recipe),
             self.images.resolution,
             self.images.channels,
@@ -222,15 +228,19 @@ class Settings:
         return cost(candidate.architecture, self.resolution, self.channels, self.classes)
 
     def request(
-        self, candidate: Candidate, directory: str = "", rung: int = -1, repeat: int = 0
+        self,
+        network: Candidate | Classic,
+        directory: str = "",
+        rung: int = -1,
+        repeat: int = 0,
     ) -> Request:
-        """The evaluation of a candidate at a rung.
+        """The evaluation of a network, a candidate as a rule, at a rung.
 
         Its seed is of the study and of the number of the ``repeat``, not of the trial.
         """
         again = (repeat,) if repeat else ()
         return Request(
-            candidate,
+            network,
             self.recipe,
             self.reading(directory),
             self.budgets[rung],

@@ -10,7 +10,7 @@ AlexNet, VGG-11 and NiN are no Inception architectures; they are there as layer 
 
 import difflib
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from search_space.architecture import (
@@ -25,6 +25,7 @@ from search_space.architecture import (
 from search_space.classics import alexnet, nin, vgg11
 from search_space.expand import expand
 from search_space.graph import Sequence, Shape
+from search_space.record import Record
 
 Expand = Callable[[int, int, int], Sequence]
 """(resolution, channels, classes) to a layer graph."""
@@ -40,6 +41,28 @@ class Entry(NamedTuple):
     candidate: Candidate | None
     graph: Expand
     image: Shape
+
+
+@dataclass(frozen=True)
+class Classic(Record):
+    """A network of the catalog that is a layer graph alone, where else a candidate stands."""
+
+    catalog: str
+
+    def __post_init__(self) -> None:
+        entry(self.catalog)
+
+    @property
+    def label_smoothing(self) -> float:
+        """Its label-smoothing epsilon: none."""
+        return 0.0
+
+
+def graph_of(of: Candidate | Classic, resolution: int, channels: int, classes: int) -> Sequence:
+    """The layer graph of what an evaluation is of."""
+    if isinstance(of, Classic):
+        return entry(of.catalog).graph(resolution, channels, classes)
+    return expand(of.architecture, channels, classes)
 
 
 STEM = Stem(64, 7, 2, True, (64, 192))

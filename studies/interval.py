@@ -10,7 +10,7 @@ larger its noise is against the spread among networks. Normal distributions thro
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -137,10 +137,15 @@ def seed_noise(trials: Sequence[Result], least: float) -> float:
 
     These are taken together with what was recorded. ``least`` is the least error that counts.
     """
+    return seed_deviation([trial.accuracies for trial in trials], least)
+
+
+def seed_deviation(several: Iterable[Sequence[float]], least: float) -> float:
+    """The same of the accuracies (0..1) that networks had with several seeds each."""
     squares, freedom = RECORDED * SEED_NOISE**2, RECORDED
-    for trial in trials:
-        if len(trial.accuracies) > 1:
-            logs = np.log(np.maximum(1 - np.array(trial.accuracies), least))
+    for accuracies in several:
+        if len(accuracies) > 1:
+            logs = np.log(np.maximum(1 - np.array(accuracies), least))
             squares += float(((logs - logs.mean()) ** 2).sum())
             freedom += len(logs) - 1
     return math.sqrt(squares / freedom)

@@ -58,7 +58,7 @@ if "nas.cli" in modules:  # then every help text too
     app = application()
     with contextlib.redirect_stdout(io.StringIO()) as shown:
         for command in [None, *app.registered_commands]:
-            words = [] if command is None else [command.callback.__name__.replace("_", "-")]
+            words = [] if command is None else [command.name]
             app([*words, "--help"], standalone_mode=False)
     assert shown.getvalue().count("Usage:") == 1 + len(app.registered_commands)
 elsewhere = [

@@ -10,6 +10,7 @@ import errno
 import functools
 import gc
 import importlib
+import keyword
 import os
 import sys
 from typing import Any
@@ -22,11 +23,11 @@ from nas.cli import streams
 COMMANDS = (
     *("run", "studies", "space"),
     *("pareto", "report", "watch", "dashboard"),
-    *("show", "compare", "compare-studies", "shapes"),
+    *("show", "compare", "compare-studies", "shapes", "try"),
     *("train", "export", "predict", "evaluate"),
 )
 """Each is the function of that name in the module of that name, in the order of the help text; a
-hyphen is an underscore there.
+hyphen is an underscore there, and after a word of Python's own there is one.
 """
 
 FEW_COLLECTIONS = 50_000
@@ -72,8 +73,8 @@ def application(typed: str = "") -> typer.Typer:
     )
     app.callback()(_no_options)
     for name in (typed,) if typed in COMMANDS else COMMANDS:
-        function = name.replace("-", "_")
-        app.command()(getattr(importlib.import_module(f"nas.cli.{function}"), function))
+        function = name.replace("-", "_") + "_" * keyword.iskeyword(name)
+        app.command(name)(getattr(importlib.import_module(f"nas.cli.{function}"), function))
     return app
 
 

@@ -32,7 +32,7 @@ Evaluate = Callable[[Request], Evaluation]
 
 
 def evaluate(request: Request, dataset: "Dataset | None" = None) -> Evaluation:
-    """Train the request's candidate and measure it; equal requests give equal bits on a CPU.
+    """Train the request's network and measure it; equal requests give equal bits on a CPU.
 
     The images are read where the request says, unless they are given. Torch's random state and its
     number of threads are left as they were. Raises DataError if these aren't the images that the
@@ -45,7 +45,8 @@ def evaluate(request: Request, dataset: "Dataset | None" = None) -> Evaluation:
     from nas.memory import keep_freed
     from nas.short_run.training import DivergedError, fit, initialize
     from nas.threads import one_thread
-    from search_space.network import build
+    from search_space.catalog import graph_of
+    from search_space.network import module
 
     started = time.perf_counter()
     keep_freed()
@@ -59,8 +60,9 @@ def evaluate(request: Request, dataset: "Dataset | None" = None) -> Evaluation:
     gpus = [0] if torch.cuda.is_available() else []
     with one_thread(), torch.random.fork_rng(gpus):
         torch.manual_seed(derive(request.seed, "weights"))
-        network = build(
-            request.candidate.architecture, request.images.channels, len(dataset.classes)
+        image = request.images
+        network = module(
+            graph_of(request.network, image.resolution, image.channels, len(dataset.classes))
         )
         initialize(network)
         try:
@@ -68,7 +70,7 @@ def evaluate(request: Request, dataset: "Dataset | None" = None) -> Evaluation:
                 network,
                 dataset,
                 request.recipe,
-                request.candidate.label_smoothing,
+                request.network.label_smoothing,
                 request.budget,
                 derive(request.seed, "order"),
             )

@@ -132,7 +132,7 @@ def test_other_data_than_the_studys_is_refused(directory: str) -> None:
 def test_the_identity_holds_all_that_a_result_depends_on(directory: str) -> None:
     request = request_of(directory, candidate("none"))
     changes: dict[str, object] = {
-        "candidate": candidate("none", smoothing=0.1),
+        "network": candidate("none", smoothing=0.1),
         "recipe": Recipe(batch_size=32),
         "images": replace(request.images, resolution=32),
         "budget": 500,
