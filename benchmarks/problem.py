@@ -13,6 +13,7 @@ from nas.objectives import known_of
 from nas.settings import Recipe, Settings
 from nas.short_run.replay import open_replay
 from nas.study.measure import with_largest
+from nas.tables import table_path
 from search_space.architecture import Candidate
 from search_space.dimensions import DIMENSIONS, DIVIDED, WIDTHS
 from studies.pareto import Floats, front_mask, hypervolume, losses, reference_point
@@ -21,7 +22,7 @@ WORKERS = 2
 STALE = 1_000
 """Proposals in a row without anything new after which a searcher has ended."""
 
-TABLE = Path(__file__).parent / "data" / "evaluations.jsonl"
+TABLE = table_path("fashion-mnist")
 
 
 def default_recipe(recipe: Mapping[str, Any]) -> bool:

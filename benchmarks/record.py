@@ -22,6 +22,7 @@ from worker import each_trained
 from nas.datasets import find
 from nas.settings import Settings
 from nas.short_run.reference import reference
+from nas.tables import table_path
 from search_space.architecture import Candidate
 from search_space.catalog import candidate
 from search_space.cost import cost
@@ -31,7 +32,7 @@ from studies.evaluation import Evaluation
 from studies.table import Data, Outcome, Run, Setting, Table, read_table
 
 HERE = Path(__file__).parent
-TABLE = HERE / "data" / "evaluations.jsonl"
+TABLE = table_path("fashion-mnist")
 CURVES = HERE / "data" / "curves.jsonl"
 
 SEED = 21

@@ -28,6 +28,7 @@ ROOMS = (
     ("datasets",),
     (
         "objectives",
+        "tables",
         "progress",
         "text",
         "files",

@@ -10,10 +10,11 @@ import errno
 import functools
 import gc
 import importlib
+import importlib.metadata
 import keyword
 import os
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -71,15 +72,26 @@ def application(typed: str = "") -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    app.callback()(_no_options)
+    app.callback()(_options)
     for name in (typed,) if typed in COMMANDS else COMMANDS:
         function = name.replace("-", "_") + "_" * keyword.iskeyword(name)
         app.command(name)(getattr(importlib.import_module(f"nas.cli.{function}"), function))
     return app
 
 
-def _no_options() -> None:
-    """Without a callback Typer would take a single command for the whole command line."""
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"inception-nas {importlib.metadata.version('inception-nas')}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", is_eager=True, callback=_version),
+    ] = False,
+) -> None:
+    """Without this Typer would take a single command for the whole command line."""
 
 
 def main() -> None:

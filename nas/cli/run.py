@@ -42,6 +42,7 @@ from nas.settings import (
     wanted,
 )
 from nas.study.until import MAX_FAILURES, Until
+from nas.tables import names
 from nas.workers.place import Place, check_apart
 from studies.wording import counted
 
@@ -198,7 +199,9 @@ def run(
     replay: Annotated[
         Path | None,
         typer.Option(
-            help="Train nothing: answer from this table, with 2 --workers that are simulated."
+            help="Train nothing: answer from this table, with 2 --workers that are simulated; "
+            f"{', '.join(names())} comes with the package.",
+            metavar="TABLE",
         ),
     ] = None,
     quiet: Annotated[bool, typer.Option(help="No progress.")] = False,

@@ -13,6 +13,7 @@ from nas.objectives import OBJECTIVES
 from nas.progress import clock
 from nas.settings import Settings
 from nas.study.small import following, words_of_few
+from nas.tables import table_path
 from nas.workers.place import Place
 from studies.wording import counted
 
@@ -113,7 +114,7 @@ def _replayed(
     from nas.short_run.replay import open_replay
     from nas.workers.simulated import Simulated
 
-    replay, settings = open_replay(table, settings, place.precision, name)
+    replay, settings = open_replay(table_path(table), settings, place.precision, name)
     workers = Simulated(SIMULATED if place.workers is None else place.workers, replay)
     words = [f"{b:,} images: {replay.quality[b].words()}" for b in settings.budgets]
     return settings, Workplace(
