@@ -1,14 +1,16 @@
 """How the space is searched: data, short runs, samplers, the driver, the command line.
 
-From Python, ``run_study``, ``train``, ``load_model``, ``compare`` and ``network`` do what the
-commands do.
+From Python ``run_study``, ``train``, ``load_model``, ``compare``, ``try_networks`` and ``network``
+do what the commands do.
 """
 
 import importlib
 import os
+import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nas.api.beside import NetworksTried, try_networks
     from nas.api.comparison import Comparison, compare
     from nas.api.model import TrainedModel, load_model
     from nas.api.network import Network, network
@@ -24,6 +26,7 @@ __all__ = [
     "Comparison",
     "Interrupted",
     "Network",
+    "NetworksTried",
     "Recipe",
     "SearchSpace",
     "Settings",
@@ -34,6 +37,7 @@ __all__ = [
     "network",
     "run_study",
     "train",
+    "try_networks",
 ]
 
 FALLBACK = {"PYTORCH_ENABLE_MPS_FALLBACK": "1"}
@@ -49,11 +53,15 @@ sets these variables himself decides otherwise.
 for _name, _value in (SILENCE | FALLBACK).items():
     os.environ.setdefault(_name, _value)
 
+# tqdm, which others import, says in a notebook that it misses widgets, which nothing here needs.
+warnings.filterwarnings("ignore", "IProgress not found")
+
 _MODULES = {
     "CATALOG": "search_space.catalog",
     "Comparison": "nas.api.comparison",
     "Interrupted": "nas.interrupt",
     "Network": "nas.api.network",
+    "NetworksTried": "nas.api.beside",
     "Recipe": "nas.settings",
     "SearchSpace": "search_space.space",
     "Settings": "nas.settings",
@@ -64,6 +72,7 @@ _MODULES = {
     "network": "nas.api.network",
     "run_study": "nas.api.study",
     "train": "nas.api.training",
+    "try_networks": "nas.api.beside",
 }
 """Imported when they are asked for: `nas --help` needs none of them."""
 

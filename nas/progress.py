@@ -1,5 +1,6 @@
-"""How far work is, shown on a terminal as a bar, elsewhere as lines, or not at all."""
+"""How far work is: a bar on a terminal or in a notebook, elsewhere lines, or nothing at all."""
 
+import html
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -8,6 +9,9 @@ from typing import Protocol
 
 LINE_SECONDS = 10.0
 """Least time between two lines where the output isn't a terminal."""
+
+CELL_SECONDS = 0.5
+"""Least time between two states of a bar in a notebook."""
 
 
 class Shown(Protocol):
@@ -27,9 +31,11 @@ class Shown(Protocol):
 
 @contextmanager
 def shown(quiet: bool) -> Iterator[Callable[[Shown], None]]:
-    """A reporter: a Rich bar where standard error is a terminal, else lines; nothing if quiet."""
+    """A reporter: a bar on a terminal and below a notebook's cell, else lines; nothing if quiet."""
     if quiet:
         yield lambda progress: None
+    elif _in_notebook():
+        yield _cell()
     elif sys.stderr.isatty():
         with _bar() as report:
             yield report
@@ -67,6 +73,31 @@ def _bar() -> Iterator[Callable[[Shown], None]]:
             )
 
         yield report
+
+
+def _in_notebook() -> bool:
+    """Whether this is the kernel of a notebook."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+
+
+def _cell() -> Callable[[Shown], None]:
+    """A bar as HTML that is renewed in its place; widgets, which may be missing, aren't needed."""
+    from IPython.display import HTML, display
+
+    handle = display(HTML(""), display_id=True)
+    last = -CELL_SECONDS
+
+    def report(progress: Shown) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= CELL_SECONDS or progress.ended() == progress.total:
+            last = now
+            words = html.escape(f"{progress.share()} {progress.details()}")
+            bar = f'<progress value="{progress.ended()}" max="{progress.total}"></progress>'
+            handle.update(HTML(f"{bar} {words}"))
+
+    return report
 
 
 def _lines() -> Callable[[Shown], None]:

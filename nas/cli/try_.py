@@ -1,6 +1,5 @@
 """`nas try`: networks by name, side by side after equal short runs."""
 
-import contextlib
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +21,6 @@ from nas.defaults import DATASET
 
 DEFAULT_BUDGET = "20k"
 DEFAULT_SEEDS = 3
-MOST_SEEDS = 100
 
 
 def try_(
@@ -32,9 +30,7 @@ def try_(
     budget: Annotated[
         str, typer.Option(help="Training images of each run, which is annealed to them.")
     ] = DEFAULT_BUDGET,
-    seeds: Annotated[
-        int, typer.Option(min=1, max=MOST_SEEDS, help="Runs of each network.")
-    ] = DEFAULT_SEEDS,
+    seeds: Annotated[int, typer.Option(help="Runs of each network.")] = DEFAULT_SEEDS,
     study: Study = DEFAULT_STUDY,
     storage: Storage = DEFAULT_STORAGE,
     dataset: Annotated[str, typer.Option(help="Images.")] = DATASET,
@@ -58,37 +54,25 @@ def try_(
     Each run is an evaluation as a study makes it, kept in its database: the same command again, or
     with more networks or seeds, trains only what is missing.
     """
-    from nas.datasets import find
-    from nas.datasets.sources import full_name
+    from nas.api.beside import bring_beside
     from nas.reporting.beside import print_beside, to_json
-    from nas.settings import Settings
-    from nas.study.beside import common_image, try_networks
     from nas.subjects import find_subject
-    from nas.workers.place import Place
-    from studies.store import open_store
 
-    subjects = [find_subject(network, study, storage) for network in networks]
-    names = [subject.name for subject in subjects]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"{', '.join(twice)} is given twice; give every network once")
-    each = parsing.count("--budget", budget)
-    name = full_name(dataset)
-    Settings(budgets=(each,), seed=seed, channels=channels or 1)  # or they are refused at once
-    found = find(name, data_dir, parsing.pixel_range(pixel_range))
-    channels = found.channels if channels is None else channels
-    shape = common_image(subjects, found, resolution).shape
-    settings = Settings(
-        budgets=(each,),
-        seed=seed,
-        dataset=name,
-        resolution=shape[1],
-        channels=channels,
-        classes=len(found.classes),
+    beside = bring_beside(
+        [find_subject(network, study, storage) for network in networks],
+        budget=parsing.count("--budget", budget),
+        seeds=seeds,
+        storage=storage,
+        dataset=dataset,
+        data_dir=data_dir,
         pixel_range=parsing.pixel_range(pixel_range),
+        resolution=resolution,
+        channels=channels,
+        seed=seed,
+        workers=workers,
+        precision=precision,
+        quiet=quiet or as_json,
     )
-    place = Place(workers=workers, images=found, precision=precision)
-    with contextlib.closing(open_store(storage, create=True)) as store:
-        beside = try_networks(store, subjects, settings, place, seeds, quiet or as_json)
     if as_json:
         print_json(to_json(beside))
     else:

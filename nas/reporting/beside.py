@@ -11,22 +11,29 @@ from studies.text_plot import short
 from studies.wording import counted
 
 
-def print_beside(beside: Beside) -> None:
-    """The networks, the most accurate first, and what the figures are."""
+def caption(beside: Beside) -> str:
+    """How long the networks were trained, on which images."""
+    return f"After {beside.budget:,} training images as {'x'.join(map(str, beside.view.shape))}"
+
+
+def table(beside: Beside) -> Rows:
+    """The networks, the most accurate first."""
     rows = []
     for one in beside.networks:
-        accuracy = (
-            "failed" if one.failure else "" if one.accuracy is None else f"{one.accuracy:.2%}"
-        )
+        mean = "" if one.accuracy is None else f"{one.accuracy:.2%}"
+        accuracy = "failed" if one.failure else mean
         known = "" if one.low is None else f"{one.low:.1%} to {one.high:.1%}"
-        seeds = f"{len(one.accuracies)}"
         costs = f"{one.measures.params:,}", short(one.measures.flops)
-        rows.append((one.name, accuracy, known, seeds, *costs, f"{one.seconds:,.0f} s"))
+        took = f"{one.seconds:,.0f} s"
+        rows.append((one.name, accuracy, known, f"{len(one.accuracies)}", *costs, took))
     header = ("network", "accuracy", "95 %", "seeds", "parameters", "FLOPs", "a run")
-    image = "x".join(map(str, beside.view.shape))
-    caption = f"After {beside.budget:,} training images as {image}"
+    return Rows(caption(beside), header, rows, firm=True)
+
+
+def print_beside(beside: Beside) -> None:
+    """The table, and what its figures are."""
     console = Console(highlight=False)
-    print_rows(console, Rows(caption, header, rows, firm=True))
+    print_rows(console, table(beside))
     for one in beside.networks:
         if one.failure:
             console.print(Text(f"{one.name}: {one.failure}"))
@@ -39,6 +46,24 @@ def print_beside(beside: Beside) -> None:
     )
 
 
+def flat_rows(beside: Beside) -> list[dict[str, Any]]:
+    """A dictionary a network: numbers, words, and the list of its seeds' accuracies."""
+    return [
+        {
+            "name": one.name,
+            "accuracy": one.accuracy,
+            "low": one.low,
+            "high": one.high,
+            "accuracies": list(one.accuracies),
+            "params": one.measures.params,
+            "flops": one.measures.flops,
+            "seconds": one.seconds,
+            "failure": one.failure,
+        }
+        for one in beside.networks
+    ]
+
+
 def to_json(beside: Beside) -> dict[str, Any]:
     """The same as JSON data."""
     channels, side, _ = beside.view.shape
@@ -48,18 +73,5 @@ def to_json(beside: Beside) -> dict[str, Any]:
         "resolution": side,
         "seeds": beside.seeds,
         "validation_images": beside.images,
-        "networks": [
-            {
-                "name": one.name,
-                "accuracy": one.accuracy,
-                "low": one.low,
-                "high": one.high,
-                "accuracies": list(one.accuracies),
-                "params": one.measures.params,
-                "flops": one.measures.flops,
-                "seconds": one.seconds,
-                "failure": one.failure,
-            }
-            for one in beside.networks
-        ],
+        "networks": flat_rows(beside),
     }

@@ -75,9 +75,11 @@ class _Run(NamedTuple):
     request: Request
 
 
-def common_image(subjects: Sequence[Subject], found: Found, resolution: int | None) -> View:
+def common_image(
+    subjects: Sequence[Subject], found: Found, resolution: int | None, channels: int | None
+) -> View:
     """The images that all are tried on: as asked, else the smallest that suit all, at least 28."""
-    channels, classes = found.channels, len(found.classes)
+    channels, classes = channels or found.channels, len(found.classes)
     if resolution is None:
         any_size = View((channels, 1, 1), classes)
         least = [smallest(any_size.at(one), channels) or 0 for one in subjects]
@@ -85,7 +87,7 @@ def common_image(subjects: Sequence[Subject], found: Found, resolution: int | No
     return View((channels, resolution, resolution), classes)
 
 
-def try_networks(
+def evaluate_beside(
     store: Store,
     subjects: Sequence[Subject],
     settings: Settings,

@@ -4,12 +4,15 @@ import json
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from nas import network, try_networks
 from nas.study.beside import Tried, _with_intervals
 from search_space.analysis.measures import Measures
+from search_space.architecture import Candidate
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -87,6 +90,26 @@ def test_layer_graphs_are_tried_too(nas_in: Run) -> None:
     assert 28 < found["resolution"] < 100
 
 
+def test_from_python_with_a_drawing_of_ones_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    known = network("inception-28").candidate
+    assert known is not None
+    drawn = replace(known.architecture, stages=known.architecture.stages[:1])
+    small = {"budget": 128, "seeds": 1, "workers": 0, "resolution": 8, "progress": False}
+    found = try_networks(drawn, "inception-28", **small)  # type: ignore[arg-type]
+    names = {row["name"] for row in found.rows}
+    assert names == {"inception-28", Candidate(drawn).key}
+    assert all(row["low"] < row["accuracy"] < row["high"] for row in found.rows)
+    assert "After 128 training images as 1x8x8" in repr(found)
+    assert "316,410" in found._repr_html_()
+    (again,) = try_networks(drawn, **small).rows  # type: ignore[arg-type]
+    assert again["accuracies"] in [row["accuracies"] for row in found.rows]
+    with pytest.raises(ValueError, match="networks is empty"):
+        try_networks()
+
+
 def test_intervals_count_images_and_seeds() -> None:
     shown = Measures(1, 1, 1, 1, 1, 1, 1.0, {}, (1, 1), 1, 1)
 
@@ -114,7 +137,7 @@ def test_intervals_count_images_and_seeds() -> None:
         (("nin", "--resolution", "20"), "nin can't run at 20x20"),
         (("inception-28", "--budget", "many"), "--budget is 'many'; give a whole number"),
         (("inception-28", "--budget", "5"), "budget is 5; it must be a whole number from 128"),
-        (("inception-28", "--seeds", "0"), "should be greater than or equal to 1"),
+        (("inception-28", "--seeds", "0"), "seeds is 0; it must be a whole number from 1 to 100"),
         (("inception-28", "--channels", "2"), "channels is 2; choose one of: 1, 3"),
         (("inception-28", "--dataset", "clothes"), "dataset is 'clothes'; choose one of"),
     ],
