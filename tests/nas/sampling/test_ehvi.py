@@ -16,7 +16,7 @@ def random_front(rng: np.random.Generator, size: int, losses: int) -> np.ndarray
 
 @pytest.mark.parametrize("known", [0, 1, 2, 3])
 @pytest.mark.parametrize(
-    "seed", [0, 1, 2, *(pytest.param(n, marks=pytest.mark.slow) for n in (3, 4))]
+    "seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2, 3, 4))]
 )
 def test_the_closed_form_is_what_sampling_finds(known: int, seed: int) -> None:
     rng = np.random.default_rng([known, seed])

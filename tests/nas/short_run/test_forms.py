@@ -24,8 +24,12 @@ from search_space.factorization import FACTORIZATIONS
 from search_space.network import build
 
 FORMS = [
-    # Every residual with every factorization, and every order with each of both.
-    (residual, factorization, NORMS[(row + column) % len(NORMS)])
+    # Every residual with every factorization, and every order with each of both; the ordinary
+    # tests have each of all three.
+    pytest.param(
+        *(residual, factorization, NORMS[(row + column) % len(NORMS)]),
+        marks=[] if row == column % len(RESIDUALS) else pytest.mark.slow,
+    )
     for row, residual in enumerate(RESIDUALS)
     for column, factorization in enumerate(FACTORIZATIONS)
 ]

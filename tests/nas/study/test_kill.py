@@ -188,6 +188,7 @@ def test_a_second_driver_of_a_study_is_refused(
     assert len(runs.rows("SELECT 1 FROM trials")) == 1
 
 
+@pytest.mark.slow  # one worker is killed at random above, and workers die in test_local
 def test_two_workers_lose_nothing_to_a_kill(nas: str, tiny_toml: Path, tmp_path: Path) -> None:
     runs = Runs(nas, tiny_toml, tmp_path / "runs", "--workers", "2")
     process = runs.start()

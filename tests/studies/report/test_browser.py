@@ -156,8 +156,15 @@ def axe() -> str:
     return (files(package) / "axe.min.js").read_text()
 
 
-@pytest.mark.parametrize("width", [390, 1400])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("scheme", "width"),
+    [
+        ("light", 390),
+        ("dark", 1400),
+        pytest.param("light", 1400, marks=pytest.mark.slow),
+        pytest.param("dark", 390, marks=pytest.mark.slow),
+    ],
+)
 def test_a_screen_reader_finds_its_way(
     browser: Any, page: Path, axe: str, scheme: str, width: int
 ) -> None:
