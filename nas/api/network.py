@@ -1,7 +1,7 @@
 """network(): a network by name or as it was drawn, to be looked at before anything is trained."""
 
 import html
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from nas.subjects import Subject, View, candidate_subject, find_subject, view
 from search_space.architecture import Architecture, Candidate
 from search_space.cost import Cost, graph_cost
 from search_space.graph import Sequence, Shape
+from search_space.shapes import last_map, smallest
 
 if TYPE_CHECKING:
     from torch import nn
@@ -89,6 +90,23 @@ class Network:
         initialize(made)
         return made
 
+    def smallest(self, extent: int = 1, channels: int | None = None) -> int | None:
+        """The smallest images, in pixels, that leave its last map at least extent x extent.
+
+        None where none up to 1,024 pixels does.
+        """
+        at = View(self.image if channels is None else (channels, 1, 1), self.classes)
+        return smallest(at.at(self.subject), at.shape[0], extent)
+
+    def last_map(
+        self,
+        resolution: int | None = None,
+        channels: int | None = None,
+    ) -> Shape:
+        """Channels, height and width of its last map, which the head averages."""
+        at = self._view(resolution, channels, None)
+        return last_map(at.graph(self.subject), at.shape)
+
     def svg(
         self,
         path: str | Path | None = None,
@@ -133,14 +151,21 @@ Named = Network | Candidate | Architecture | str | int | Path
 """What stands for a network wherever one is asked for."""
 
 
-def network(of: Named, *, study: str = DEFAULT_STUDY, storage: str = DEFAULT_STORAGE) -> Network:
-    """The network that ``of`` means.
+def network(
+    of: Named,
+    *,
+    name: str | None = None,
+    study: str = DEFAULT_STUDY,
+    storage: str = DEFAULT_STORAGE,
+) -> Network:
+    """The network that ``of`` means, under a ``name`` of its own if one is given.
 
     A name of the catalog, the number of a trial, "best" or the path of a JSON file, as the commands
     take them; or an architecture or a candidate, which are of 28x28 gray images unless asked for
     otherwise. ``study`` and ``storage`` are where trials are. ValueError on anything else.
     """
-    return Network(subject_of(of, study, storage))
+    found = subject_of(of, study, storage)
+    return Network(found if name is None else replace(found, name=name))
 
 
 def subject_of(of: Named, study: str = DEFAULT_STUDY, storage: str = DEFAULT_STORAGE) -> Subject:

@@ -49,6 +49,21 @@ def test_a_network_is_the_same_however_it_is_given(tmp_path: Path, kind: str) ->
     assert drawn in found._repr_html_()
 
 
+def test_the_smallest_images_leave_the_map_that_is_asked_for() -> None:
+    found = network("googlenet")
+    assert found.smallest() == 1
+    assert (found.smallest(3), network("alexnet").smallest()) == (65, 65)
+    assert found.last_map(65)[1:] == (3, 3)
+    assert found.last_map(64)[1:] == (2, 2)
+    assert network("googlenet-torchvision").smallest() == 15
+
+
+def test_a_network_is_called_as_one_likes() -> None:
+    found = network("googlenet-28", name="mine")
+    assert found.name == "mine"
+    assert found.cost() == network("googlenet-28").cost()
+
+
 def test_a_module_follows_torchs_seed() -> None:
     made = []
     for seed in (1, 1, 2):
