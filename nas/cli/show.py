@@ -1,11 +1,13 @@
 """`nas show`: one network, layer by layer."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from nas.cli.options import (
@@ -124,16 +126,30 @@ def print_trial(store: "Store", study: str, subject: Subject, view: View, depth:
         console.print(Text(f"  reason: {kept.failure}"))
     console.print(Text(f"  key: {kept.key}\n  architecture: {kept.architecture}\n"))
     console.print(Text(table(view.graph(subject), view.shape, depth)))
-    if found := _evaluation(store, subject):
-        budget, evaluation = found
-        console.print(
-            f"\nevaluated with {budget:,} images in {evaluation.seconds:.1f} s "
-            f"on {evaluation.host}, {evaluation.images_per_second:,.0f} images/s",
-            highlight=False,
-        )
-        curve = new_table("Learning curve (training)")
-        for name in ("images", "loss", "accuracy"):
-            curve.add_column(name, justify="right")
-        for images, loss, accuracy in evaluation.curve:
-            curve.add_row(f"{images:,}", f"{loss:.4f}", f"{accuracy:.2%}")
-        console.print(curve)
+    for shown in _training(_evaluation(store, subject), subject.settings.data.startswith(REPLAYED)):
+        console.print(shown, highlight=False)
+
+
+def _training(found: "tuple[int, Evaluation] | None", replayed: bool) -> Iterator[str | Table]:
+    """What is known of a trial's last training: how long it took, and its learning curve."""
+    if found is None:
+        yield "\nno learning curve: it was not trained"
+        return
+    budget, evaluation = found
+    if replayed:
+        yield f"\nreplayed, {budget:,} images in {evaluation.seconds:.1f} simulated s"
+        yield "no learning curve: nothing was trained"
+        return
+    yield (
+        f"\nevaluated with {budget:,} images in {evaluation.seconds:.1f} s "
+        f"on {evaluation.host}, {evaluation.images_per_second:,.0f} images/s"
+    )
+    if not evaluation.curve:
+        yield "no learning curve: it diverged at once"
+        return
+    curve = new_table("Learning curve (training)")
+    for name in ("images", "loss", "accuracy"):
+        curve.add_column(name, justify="right")
+    for images, loss, accuracy in evaluation.curve:
+        curve.add_row(f"{images:,}", f"{loss:.4f}", f"{accuracy:.2%}")
+    yield curve

@@ -24,6 +24,8 @@ def test_a_study_on_a_table_from_the_command_line(
     assert settings["data"].startswith("replay of ")
     assert settings["recipe"]["precision"] == "bf16"
     assert ran(*words, "--json", "--workers", "1")[1] == first
+    code, shown, _ = ran("show", "0")
+    assert "simulated s\nno learning curve: nothing was trained\n" in shown
     code, _, errors = ran(*words[:-1], "--replay", str(path), "--precision", "float32")
     assert code == 2
     assert "no evaluation at resolution 28, 1 channel and precision float32" in errors
