@@ -53,7 +53,7 @@ class _Column:
         low, high = float(scaled.min()), float(scaled.max())
         # One point, or points of equal value, still need an axis of some width around them.
         pad = 0.05 * (high - low) or (0.3 if self.axis.log else 0.1 * abs(high) or 1.0)
-        return low - pad, high + pad
+        return within(self.axis, low - pad, high + pad)
 
     def ends(self) -> Floats:
         """The two ends of the drawn range, in user units."""
@@ -65,6 +65,11 @@ class _Column:
         low, high = self.drawn_range()
         edge = low if self.axis.maximize else high
         return 10.0**edge if self.axis.log else edge
+
+
+def within(axis: Axis, low: float, high: float) -> tuple[float, float]:
+    """A range in the axis's own scale, no further than its values can go: a share ends at 100 %."""
+    return (max(low, 0.0), min(high, 1.0)) if axis.unit == "fraction" else (low, high)
 
 
 def pareto_figure(

@@ -54,7 +54,8 @@ def report_html(content: Content, sections: Sequence[str] = tuple(SECTIONS)) -> 
     to load anything.
     """
     figures: dict[str, Any] = {}
-    parts = [_section(SECTIONS[name](content), figures) for name in sections]
+    found = [SECTIONS[name](content) for name in sections]
+    parts = [_contents(found), *(_section(section, figures) for section in found)]
     name = html.escape(content.study)
     refresh = f'<meta http-equiv="refresh" content="{content.refresh}">' if content.refresh else ""
     live = '<p class="live">This study is running; the page follows it.</p>' if refresh else ""
@@ -78,6 +79,15 @@ def report_html(content: Content, sections: Sequence[str] = tuple(SECTIONS)) -> 
             f"<script>{ARRANGE_VIEWS}\n{script}</script>\n</body>\n</html>\n",
         ]
     )
+
+
+def _contents(sections: Sequence[Section]) -> str:
+    """Links to the sections."""
+    links = [
+        f'<li><a href="#{section.element}">{html.escape(section.title)}</a></li>'
+        for section in sections
+    ]
+    return f'<nav aria-label="contents"><ul>{"".join(links)}</ul></nav>'
 
 
 def _section(section: Section, figures: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from studies.page import PageTable
-from studies.plots import pairs, pareto_figure
+from studies.plots import pairs, pareto_figure, within
 from studies.report.content import Content, Reference, quantity
 from studies.report.section import Block, Detail, Drawn, Section, Words
 from studies.style import BLUE, GREEN, ORANGE, VERMILION, escaped, hover, log_axis, styled
@@ -61,6 +61,10 @@ def _joined(references: Sequence[Reference]) -> str:
     return "; ".join(f"{', '.join(names)} ({kind})" for kind, names in kinds.items() if names)
 
 
+ROOM = 0.12
+"""Share of a range beyond a reference's point, for its name, which else would meet the legend."""
+
+
 def _add_references(figure: go.Figure, content: Content) -> list[Reference]:
     """Draw the references that are near the trials, and give them room; those that were drawn."""
     used: dict[str, Reference] = {}
@@ -92,8 +96,9 @@ def _add_references(figure: go.Figure, content: Content) -> list[Reference]:
             suffix = "" if place == 0 else str(place + 1)
             low, high = figure.layout[f"{key}{suffix}"].range
             scaled = [math.log10(t[column]) if axis.log else t[column] for t, _ in shown]
-            pad = 0.06 * (high - low)
+            pad = ROOM * (high - low)
             reach = min(low, *(v - pad for v in scaled)), max(high, *(v + pad for v in scaled))
+            reach = within(axis, *reach)
             wider = log_axis(*reach) if axis.log else {"range": reach}
             figure.layout[f"{key}{suffix}"].update(wider)
         used |= {reference.name: reference for _, reference in shown}

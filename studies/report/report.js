@@ -4,6 +4,7 @@
   const figures = JSON.parse(byId('figures').textContent);
   const dark = matchMedia('(prefers-color-scheme: dark)');
   const drawn = [];
+  const NARROW = 700, SHOWN = 12;
   let printing = false, details = null, chosen = null, picture = '';
 
   const colours = () => dark.matches && !printing
@@ -46,6 +47,10 @@
     const {data, layout, config} = figure;
     delete layout.height;
     if (div.clientWidth < 600 && layout.legend) set(layout, {'legend.font.size': 11});
+    if (div.clientWidth < 600 && layout.scene) {  // further away, so that its labels are inside
+      const eye = layout.scene.camera.eye;
+      for (const axis of 'xyz') eye[axis] *= 1.45;
+    }
     set(layout, theme(layout));
     try {
       Plotly.newPlot(div, data, layout, config).then(() => attach(div));
@@ -62,7 +67,9 @@
     if (!('picks' in div.dataset)) return;
     div.on('plotly_click', event => {
       const number = event.points[0].customdata;
-      if (number !== undefined) choose(number);
+      if (number === undefined) return;
+      choose(number);
+      if (innerWidth < NARROW) byId('detail').scrollIntoView({behavior: 'smooth'});
     });
     div.addEventListener('keydown', step);
     if (chosen !== null) mark(div);
@@ -163,13 +170,16 @@
       }
     });
     const axis = title => ({title: {text: title}, showline: true, zeroline: false, ticks: 'outside'});
+    const narrow = div.clientWidth < 600;  // then one below the other
+    div.style.height = narrow ? '560px' : '';
     const layout = {
       margin: {l: 60, r: 15, t: 35, b: 50}, font: {family: 'system-ui, sans-serif', size: 13},
       legend: {orientation: 'h', x: 0, y: 1, yanchor: 'bottom'},
-      xaxis: {...axis('images seen'), tickformat: '~s', domain: [0, 0.4]},
-      xaxis2: {...axis('images seen'), tickformat: '~s', domain: [0.6, 1], anchor: 'y2'},
+      xaxis: {...axis('images seen'), tickformat: '~s', domain: narrow ? [0, 1] : [0, 0.4]},
+      xaxis2: {...axis('images seen'), tickformat: '~s', domain: narrow ? [0, 1] : [0.6, 1], anchor: 'y2'},
       yaxis: axis('training loss'), yaxis2: {...axis('training accuracy'), tickformat: '~%', anchor: 'x2'},
     };
+    if (narrow) set(layout, {'yaxis.domain': [0.6, 1], 'yaxis2.domain': [0, 0.4]});
     set(layout, theme(layout));
     div.setAttribute('aria-label', 'Learning curves of trial ' + number + ': ' + curves.map(
       ([budget, points]) => 'with ' + budget.toLocaleString('en') + ' images it ends at loss ' +
@@ -218,6 +228,24 @@
         : (a, b) => value(a).localeCompare(value(b), 'en', {numeric: true});
       body.append(...[...body.rows].sort((a, b) => up ? compare(a, b) : compare(b, a)));
     }));
+  }
+
+  // Of a long table the first rows, as it is sorted, until all are asked for.
+  for (const table of document.querySelectorAll('.scroll table')) {
+    const count = table.tBodies[0].rows.length;
+    if (count <= SHOWN + 3) continue;
+    table.classList.add('folded');
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.className = 'more';
+    const say = () => {
+      const folded = table.classList.contains('folded');
+      button.textContent = folded ? 'show all ' + count + ' rows' : 'show ' + SHOWN + ' rows';
+      button.setAttribute('aria-expanded', !folded);
+    };
+    button.addEventListener('click', () => { table.classList.toggle('folded'); say(); });
+    say();
+    table.closest('.scroll').after(button);
   }
 
   function recolour() {

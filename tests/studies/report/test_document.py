@@ -63,7 +63,11 @@ def page(make_content: MakeContent) -> str:
 def test_the_page_is_whole_and_loads_nothing(page: str) -> None:
     reader = Reader(page)
     assert page.startswith('<!DOCTYPE html>\n<html lang="en">')
-    assert not any("src" in a or "href" in a for _, a in reader.tags)
+    assert not any("src" in a for _, a in reader.tags)
+    links = [a["href"] for _, a in reader.tags if "href" in a]
+    elements = {a["id"] for _, a in reader.tags if "id" in a}
+    assert links
+    assert all(link.startswith("#") and link[1:] in elements for link in links)
     policy = next(a for a in reader.all("meta") if a.get("http-equiv"))
     assert str(policy["content"]).startswith("default-src 'none'")
     assert page.count("plotly.js v") == 1
