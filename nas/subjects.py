@@ -34,7 +34,8 @@ NO_LIMITS: Mapping[str, int] = {}
 class Subject:
     """A network by name. ``image`` and ``classes`` are what it is for.
 
-    Of a trial ``trial`` is what is stored of it, and ``settings`` are its study's.
+    Of a trial ``trial`` is what is stored of it, and ``settings`` are its study's; ``catalog`` is
+    the name of a network of the catalog there, whatever it is called.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Subject:
     trial: "Trial | None" = None
     settings: Settings | None = None
     classes: int = CLASSES
+    catalog: str = ""
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ def best_of(results: "Results", within: Mapping[str, int]) -> "Result":
 def catalog_subject(name: str) -> Subject:
     """The network of that name in the catalog."""
     known = entry(name)
-    return Subject(name, known.candidate, known.graph, known.image)
+    return Subject(name, known.candidate, known.graph, known.image, catalog=name)
 
 
 def trial_subject(store: "Store", study: str, number: int) -> Subject:

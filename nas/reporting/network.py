@@ -38,8 +38,8 @@ def source_of(subject: Subject, view: View) -> str:
 def words(subject: Subject, view: View, depth: int) -> list[str]:
     """What the network is, and its layers to so many levels, in lines."""
     lines = [title(subject, view)]
-    if subject.name in CATALOG:
-        lines.append(f"  {CATALOG[subject.name].words}")
+    if subject.catalog:
+        lines.append(f"  {CATALOG[subject.catalog].words}")
     if subject.candidate:
         lines.append(f"  key: {subject.candidate.key}")
         lines.append(f"  architecture: {describe(subject.candidate)}")

@@ -111,12 +111,7 @@ def evaluate_beside(
         for one in subjects
         for repeat in range(seeds)
     ]
-    if store.schema_version() is None:
-        store.create_tables()
-    found: dict[str, Evaluation | str] = {}
-    for run in runs:
-        if (known := store.evaluation(run.request.identity())) is not None:
-            found[run.request.identity().digest()] = known
+    found = _known(store, runs)
     left = [run for run in runs if run.request.identity().digest() not in found]
     if found and not quiet:
         print(f"{counted(len(runs) - len(left), 'run')} known already", file=sys.stderr)
@@ -128,7 +123,19 @@ def evaluate_beside(
 
 
 def _of(subject: Subject) -> Candidate | Classic:
-    return subject.candidate or Classic(subject.name)
+    return subject.candidate or Classic(subject.catalog)
+
+
+def _known(store: Store, runs: Sequence[_Run]) -> dict[str, Evaluation | str]:
+    """The evaluations that the database has, by the digests of their identities."""
+    if not store.exists() or store.schema_version() is None:
+        return {}
+    found: dict[str, Evaluation | str] = {}
+    for run in runs:
+        identity = run.request.identity()
+        if (known := store.evaluation(identity)) is not None:
+            found[identity.digest()] = known
+    return found
 
 
 def _train(
@@ -139,7 +146,9 @@ def _train(
     quiet: bool,
 ) -> int:
     """Make the runs that are left; what came of each joins ``found``. The signal that ended it."""
+    store.check_writable()
     workplace.check()
+    store.create_tables()
     if not quiet:
         print("\n".join(workplace.found), file=sys.stderr)
     progress = _Progress(len(left))

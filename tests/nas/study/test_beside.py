@@ -88,6 +88,11 @@ def test_layer_graphs_are_tried_too(nas_in: Run) -> None:
     found = json.loads(out)
     assert found["networks"][0]["params"] == 1_992_166
     assert 28 < found["resolution"] < 100
+    called = network("nin", name="network in network")
+    options = {"budget": 128, "seeds": 1, "workers": 0, "precision": "float32", "progress": False}
+    (row,) = try_networks(called, **options).rows  # type: ignore[arg-type]
+    assert row["name"] == "network in network"
+    assert row["accuracies"] == found["networks"][0]["accuracies"]
 
 
 def test_from_python_with_a_drawing_of_ones_own(
