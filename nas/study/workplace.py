@@ -12,7 +12,7 @@ from nas.datasets import Found, find, load
 from nas.objectives import OBJECTIVES
 from nas.progress import clock
 from nas.settings import Settings
-from nas.study.small import following, words_of_few
+from nas.study.few_images import following, words_of_few
 from nas.tables import table_path
 from nas.workers.place import Place
 from studies.wording import counted

@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits
 
 from nas import Settings, run_study
 from nas.settings import BUDGET, DEFAULT_BUDGETS, check_budgets
-from nas.study.small import MOST_EPOCHS, following
+from nas.study.few_images import MOST_EPOCHS, following
 
 Run = Callable[..., tuple[int, str, str]]
 
