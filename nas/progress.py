@@ -86,29 +86,32 @@ def _cell() -> Callable[[Shown], None]:
     from IPython.display import HTML, display
 
     handle = display(HTML(""), display_id=True)
-    last = -CELL_SECONDS
 
-    def report(progress: Shown) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last >= CELL_SECONDS or progress.ended() == progress.total:
-            last = now
-            words = html.escape(f"{progress.share()} {progress.details()}")
-            bar = f'<progress value="{progress.ended()}" max="{progress.total}"></progress>'
-            handle.update(HTML(f"{bar} {words}"))
+    def show(progress: Shown) -> None:
+        words = html.escape(f"{progress.share()} {progress.details()}")
+        bar = f'<progress value="{progress.ended()}" max="{progress.total}"></progress>'
+        handle.update(HTML(f"{bar} {words}"))
 
-    return report
+    return _seldom(CELL_SECONDS, show)
 
 
 def _lines() -> Callable[[Shown], None]:
-    last = -LINE_SECONDS
+    def show(progress: Shown) -> None:
+        print(f"{progress.share()} | {progress.details()}", file=sys.stderr, flush=True)
+
+    return _seldom(LINE_SECONDS, show)
+
+
+def _seldom(seconds: float, show: Callable[[Shown], None]) -> Callable[[Shown], None]:
+    """A reporter that shows a state at most once in so many seconds, and the last one."""
+    last = -seconds
 
     def report(progress: Shown) -> None:
         nonlocal last
         now = time.monotonic()
-        if now - last >= LINE_SECONDS or progress.ended() == progress.total:
+        if now - last >= seconds or progress.ended() == progress.total:
             last = now
-            print(f"{progress.share()} | {progress.details()}", file=sys.stderr, flush=True)
+            show(progress)
 
     return report
 

@@ -60,7 +60,7 @@ class Network:
         classes: int | None = None,
     ) -> Cost:
         """Its exact cost for one image: params, flops (2 x multiply-adds), activation_bytes."""
-        at = view([self.subject], resolution, channels, classes)
+        at = self._view(resolution, channels, classes)
         return graph_cost(at.graph(self.subject), at.shape)
 
     def graph(
@@ -70,7 +70,7 @@ class Network:
         classes: int | None = None,
     ) -> Sequence:
         """Its layer graph, from which all else follows."""
-        return view([self.subject], resolution, channels, classes).graph(self.subject)
+        return self._view(resolution, channels, classes).graph(self.subject)
 
     def module(
         self,
