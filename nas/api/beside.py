@@ -13,6 +13,7 @@ from nas.datasets.sources import full_name
 from nas.defaults import DATASET, DEFAULT_STORAGE, DEFAULT_STUDY
 from nas.interrupt import Interrupted
 from nas.reporting.beside import caption, flat_rows, table
+from nas.reporting.tables import tables_html
 from nas.settings import Settings
 from nas.study.beside import Beside, common_image, evaluate_beside
 from nas.subjects import Subject
@@ -43,10 +44,7 @@ class NetworksTried:
 
     def _repr_html_(self) -> str:
         """Its table, in a notebook."""
-        from studies.page import PageTable, table_html
-
-        shown = table(self.beside)
-        return table_html(PageTable(shown.caption, shown.header, tuple(shown.rows)))
+        return tables_html([table(self.beside)])
 
 
 def try_networks(

@@ -9,6 +9,7 @@ from typing import Any
 from nas.api.network import Named, subject_of
 from nas.defaults import DEFAULT_STORAGE, DEFAULT_STUDY
 from nas.reporting import comparison
+from nas.reporting.tables import tables_html
 from nas.subjects import views
 from search_space.analysis.hardware import Hardware
 
@@ -42,12 +43,9 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         """Its tables and sentences, in a notebook."""
-        from studies.page import PageTable, table_html
-
-        tables = comparison.tables(self.networks, self.hardware)
-        parts = [table_html(PageTable(one.caption, one.header, tuple(one.rows))) for one in tables]
-        parts += [f"<p>{html.escape(sentence)}</p>" for sentence in self.sentences]
-        return "\n".join(parts)
+        said = [f"<p>{html.escape(sentence)}</p>" for sentence in self.sentences]
+        shown = tables_html(comparison.tables(self.networks, self.hardware))
+        return "\n".join([shown, *said])
 
 
 def compare(

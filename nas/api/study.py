@@ -183,15 +183,15 @@ class StudyResult:
     def _repr_html_(self) -> str:
         """The best network up to each size, and the front, in a notebook."""
         from nas.reporting.front import best_rows, front_rows
-        from studies.page import PageTable, table_html
+        from nas.reporting.tables import tables_html
         from studies.wording import REPLAY_WORDS
 
         known = Estimates(self.results)
         tables = [front_rows(self.results, known)]
         if best := best_up_to(self.results, known):
             tables.insert(0, best_rows(self.results, best))
-        parts = [table_html(PageTable(one.caption, one.header, tuple(one.rows))) for one in tables]
-        return "\n".join([f"<p>{REPLAY_WORDS}</p>"] * self.results.replayed + parts)
+        said = f"<p>{REPLAY_WORDS}</p>\n" if self.results.replayed else ""
+        return said + tables_html(tables)
 
 
 def run_study(

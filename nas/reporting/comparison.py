@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.files import write_text
-from nas.reporting.tables import Rows
+from nas.reporting.tables import Rows, page_tables
 from nas.subjects import Subject, View
 from nas.text import read_text
 from search_space.analysis.comparison import folklore, on_a_chip, size
@@ -295,7 +295,7 @@ def _layer_rows(caption: str, roof: Roofline) -> Rows:
 
 def write_page(compared: Sequence[Compared], hardware: Hardware | None, path: Path) -> None:
     """Write the comparison as one self-contained page, with the roofline if it was asked for."""
-    from studies.page import PageTable, page_html
+    from studies.page import page_html
     from studies.roofline_plot import Spot, roofline_figure
     from studies.shares_plot import shares_figure
 
@@ -328,7 +328,7 @@ def write_page(compared: Sequence[Compared], hardware: Hardware | None, path: Pa
             if one.roofline and len(compared) > 1
         ]
     figures.append(shares_figure({one.name: one.measures.shares for one in compared}))
-    pages = [PageTable(one.caption, one.header, tuple(one.rows)) for one in every]
+    pages = page_tables(every)
     same = alike(compared)
     heading = f"{', '.join(names)} at {_image(same)}" if same else ", ".join(names)
     write_text(path, page_html(heading, figures, notes, pages), "page")

@@ -10,7 +10,7 @@ from typing import Any
 
 from nas.files import write_text
 from nas.objectives import OBJECTIVES
-from nas.reporting.tables import Rows
+from nas.reporting.tables import Rows, page_tables
 from nas.settings import Settings
 from studies.axis import Axis
 from studies.best import SIZES, UNITS, Best
@@ -305,10 +305,10 @@ def tables(compared: Compared) -> list[Rows]:
 def write_page(compared: Compared, path: Path) -> None:
     """Write fronts, courses and tables as one self-contained page."""
     from studies.joint_plot import courses_figure, fronts_figure
-    from studies.page import PageTable, page_html
+    from studies.page import page_html
 
     names = [one.name for one in compared.studies]
-    pages = [PageTable(one.caption, one.header, tuple(one.rows)) for one in tables(compared)]
+    pages = page_tables(tables(compared))
     figures = [fronts_figure(compared.studies)] if len(compared.axes) > 1 else []
     figures.append(courses_figure(compared.studies))
     write_text(path, page_html(f"{', '.join(names)}", figures, compared.notes, pages), "page")

@@ -1,13 +1,16 @@
 """Tables of plain text: what is in one, and the look of every table on the terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from textwrap import wrap
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from studies.page import PageTable
 
 HEADING = 11
 """Characters of a heading's line, where columns don't break."""
@@ -55,6 +58,20 @@ def print_rows(console: Console, shown: Rows) -> None:
     for row in shown.rows:
         table.add_row(*map(Text, row))
     console.print(table)
+
+
+def page_tables(shown: Iterable[Rows]) -> "list[PageTable]":
+    """The same tables for a page."""
+    from studies.page import PageTable
+
+    return [PageTable(one.caption, one.header, tuple(one.rows)) for one in shown]
+
+
+def tables_html(shown: Iterable[Rows]) -> str:
+    """The same tables as an HTML fragment, for a notebook."""
+    from studies.page import table_html
+
+    return "\n".join(map(table_html, page_tables(shown)))
 
 
 def _in_lines(heading: str) -> str:
