@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nas.api.beside import NetworksTried, try_networks
     from nas.api.comparison import Comparison, compare
+    from nas.api.images import keep_images
     from nas.api.model import TrainedModel, load_model
     from nas.api.network import Network, network
     from nas.api.study import StudyResult, run_study
@@ -33,6 +34,7 @@ __all__ = [
     "StudyResult",
     "TrainedModel",
     "compare",
+    "keep_images",
     "load_model",
     "network",
     "run_study",
@@ -68,6 +70,7 @@ _MODULES = {
     "StudyResult": "nas.api.study",
     "TrainedModel": "nas.api.model",
     "compare": "nas.api.comparison",
+    "keep_images": "nas.api.images",
     "load_model": "nas.api.model",
     "network": "nas.api.network",
     "run_study": "nas.api.study",

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
 from nas.datasets.found import PixelRange, Reading
+from nas.datasets.sources import FROM_MEMORY, source
 from nas.defaults import CLASSES, DATASET, MAX_RESOLUTION, MIN_RESOLUTION, PRECISIONS
 from nas.rungs.names import PROMOTIONS
 from nas.seeds import derive
@@ -176,7 +177,9 @@ class Settings:
         check_type("space", self.space, SearchSpace)
         check_type("recipe", self.recipe, Recipe)
         check_type("sampler", self.sampler, str)
-        check_type("dataset", self.dataset, str)
+        source(self.dataset)
+        if not isinstance(self.data, str):
+            raise ValueError(f"data is {type(self.data).__name__}; as dataset {FROM_MEMORY}")
         check_range("seed", self.seed, 0, MAX_SEED)
         check_range("resolution", self.resolution, MIN_RESOLUTION, MAX_RESOLUTION)
         check_choice("channels", self.channels, (1, 3))

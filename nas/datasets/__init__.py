@@ -6,7 +6,7 @@ Entered through ``find``, which says what there is, and ``load``. Test images ar
 
 from nas.datasets.found import DataError, Found
 from nas.datasets.images import Batches, Dataset, Images, order
-from nas.datasets.sources import DATASETS, Source, find, load, load_test
+from nas.datasets.sources import DATASETS, Source, find, load, load_members, load_test
 
 __all__ = [
     "DATASETS",
@@ -18,6 +18,7 @@ __all__ = [
     "Source",
     "find",
     "load",
+    "load_members",
     "load_test",
     "order",
 ]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from nas.datasets.depth import unknown_range
-from nas.datasets.found import HELD_OUT, DataError, Found, PixelRange, Reading, listed, shown
+from nas.datasets.found import DataError, Found, PixelRange, Reading, listed, shown
 from nas.datasets.image import (
     EXTENSIONS,
     HEAD,
@@ -27,9 +27,10 @@ from nas.datasets.image import (
 )
 from nas.datasets.layout import PARTS, File, Folder, Layout, LeftOut, Parts, lay_out
 from nas.datasets.looks import keep_looks, kept_looks
-from nas.datasets.membership import Membership, digest_of_file, membership
+from nas.datasets.membership import Members, Membership, digest_of_file, membership, untouched
 from nas.datasets.sources import FOLDER
-from nas.datasets.summary import summary
+from nas.datasets.split import by_content
+from nas.datasets.summary import gray_in_colour, summary
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -94,11 +95,7 @@ def _gray_in_colour(folder: Folder, parts: Parts) -> list[str]:
         pixels = read_image(file.path, SMALL, 3)
         if (pixels != pixels[:1]).any():
             return []
-    looked = "all" if len(some) == len(files) else f"the {len(some):,} that were looked at"
-    return [
-        f"note: images are stored in colour, and {looked} show gray: --channels 1 takes them as "
-        "such, which is cheaper and as accurate"
-    ]
+    return [gray_in_colour("all" if len(some) == len(files) else f"{len(some):,}")]
 
 
 def load(reading: Reading) -> "Dataset":
@@ -123,18 +120,6 @@ def load_test(reading: Reading, digest: str) -> "Images":
     return _images(folder, parts["test"])
 
 
-class Members(NamedTuple):
-    """The images of a part that a model may be measured on, and how they were chosen.
-
-    ``left``: images among them that were in this part of the model's own. ``refused``: files that
-    are in the part now, and were in another one then.
-    """
-
-    images: "Images"
-    left: int
-    refused: int
-
-
 def load_members(reading: Reading, known: Membership, part: str) -> Members:
     """Return the images of a part that a model with such a membership was not trained on.
 
@@ -143,22 +128,11 @@ def load_members(reading: Reading, known: Membership, part: str) -> Members:
     them. There may be none.
     """
     folder, parts = _loaded(reading, tuple(PARTS))
-    others = frozenset[bytes]().union(*(known.part(name) for name in PARTS if name != part))
-    own = known.part(part)
-    now = {file.path for file in parts[part]}
-    every = [(file, digest_of_file(file.sha256)) for name in PARTS for file in parts[name]]
-    given = part in folder.given
-    chosen = [
-        (file, digest)
-        for file, digest in every
-        if file.path in now or (not given and digest in own)
-    ]
-    kept = [(file, digest) for file, digest in chosen if digest not in others]
-    return Members(
-        _images(folder, [file for file, _ in kept]),
-        len({digest for _, digest in kept} & own),
-        len(chosen) - len(kept),
-    )
+    every = [(name, file) for name in PARTS for file in parts[name]]
+    digests = [(name, digest_of_file(file.sha256)) for name, file in every]
+    chosen = untouched(known, part, digests, part in folder.given)
+    images = _images(folder, [every[place][1] for place in chosen.places])
+    return Members(images, chosen.left, chosen.refused)
 
 
 def _loaded(reading: Reading, wanted: Sequence[str]) -> tuple[Folder, Parts]:
@@ -351,25 +325,8 @@ def split(folder: Folder) -> Parts:
     own: list[set[str]] = [set() for _ in folder.layout.classes]
     for file in folder.given["train"]:
         own[file.label].add(file.sha256)
-    part_of: dict[str, str] = {}
-    few = []
-    for name, some in zip(folder.layout.classes, own, strict=True):
-        share = max(1, len(some) // HELD_OUT)
-        shared = len(some & part_of.keys())
-        for part in missing:
-            free = sorted(some - part_of.keys())
-            wanted = share - sum(part_of.get(one) == part for one in some)
-            part_of |= dict.fromkeys(free[: max(0, wanted)], part)
-        part_of |= dict.fromkeys(some - part_of.keys(), "train")
-        if len({part_of[one] for one in some}) <= len(missing):
-            also = f", {shared} of them in other classes too" if shared else ""
-            few.append(f"{shown(name)} ({len(some)}{also})")
-    if few:
-        raise DataError(
-            f"{shown(folder.layout.root)} has classes with fewer than {1 + len(missing)} different "
-            f"images of their own, one for {' and '.join(['training', *missing])} each: "
-            f"{listed(few)}"
-        )
+    layout = folder.layout
+    part_of = by_content(layout.classes, own, missing, shown(layout.root))
     parts = {part: files for part, files in folder.given.items() if part != "train"}
     for part in ("train", *missing):
         parts[part] = [file for file in folder.given["train"] if part_of[file.sha256] == part]

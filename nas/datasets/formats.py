@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nas.datasets.split import Bytes
+from nas.datasets.split import Bytes, Labels
 
 
 class Arrays(NamedTuple):
     """Images as published, uint8 [N, C, H, W] of 1 or 3 channels, and their labels [N]."""
 
     pixels: Bytes
-    labels: Bytes
+    labels: Labels
 
 
 Contents = Mapping[str, bytes]

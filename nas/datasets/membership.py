@@ -6,8 +6,11 @@ been trained on by another. So a model keeps the digests of its files, and is te
 
 import base64
 import binascii
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from nas.datasets.images import Images
 
 BYTES = 6
 """Of a file's SHA-256 that are kept: of 100,000 files two are alike once in 50,000 folders."""
@@ -64,3 +67,43 @@ def membership(parts: Mapping[str, Iterable[str]]) -> Membership:
     return Membership(
         **{name: tuple(sorted({digest_of_file(one) for one in parts[name]})) for name in parts}
     )
+
+
+class Members(NamedTuple):
+    """The images of a part that a model may be measured on, and how they were chosen.
+
+    ``left``: images among them that were in this part of the model's own. ``refused``: images that
+    are in the part now, and were in another one then.
+    """
+
+    images: "Images"
+    left: int
+    refused: int
+
+
+class Untouched(NamedTuple):
+    """Which images a model may be measured on, by their place in a list; see Members."""
+
+    places: list[int]
+    left: int
+    refused: int
+
+
+def untouched(
+    known: Membership, part: str, every: Sequence[tuple[str, bytes]], given: bool
+) -> Untouched:
+    """Which of the images, by part and digest, a model with such a membership may be measured on.
+
+    These are those that are in the part now, and where it isn't ``given`` but held out, those that
+    were held out for the model too, wherever they are now; none that was in another part then.
+    """
+    names = Membership._fields
+    others = frozenset[bytes]().union(*(known.part(name) for name in names if name != part))
+    own = known.part(part)
+    chosen = [
+        place
+        for place, (now, digest) in enumerate(every)
+        if now == part or (not given and digest in own)
+    ]
+    kept = [place for place in chosen if every[place][1] not in others]
+    return Untouched(kept, len({every[place][1] for place in kept} & own), len(chosen) - len(kept))

@@ -3,27 +3,23 @@
 The cache has one safetensors file for each, whose arrays are checked whenever they are read.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load as load_arrays
-from safetensors.numpy import save as save_arrays
 
-from nas.datasets import cache, originals
+from nas.datasets import array_file, cache, originals
+from nas.datasets.array_file import FILE, Array, sha256
 from nas.datasets.formats import FORMATS, Arrays
 from nas.datasets.found import HELD_OUT, DataError, Found, PixelRange, Reading
 from nas.datasets.sources import DATASETS, Source
-from nas.datasets.split import Bytes, digest_of
+from nas.datasets.split import digest_of
 
 if TYPE_CHECKING:
     from nas.datasets.images import Dataset, Images
 
-FILE = "images.safetensors"
 VERSION = 1
 """To be raised with every change of what `FORMATS` make of the files."""
 
@@ -82,31 +78,19 @@ def _enter(name: str, contents: Mapping[str, bytes]) -> Found:
             return _found(name, before)
     except DataError:
         pass  # absent or wrong: replaced
-    metadata = {"made": _made(source), **{part: _sha256(array) for part, array in arrays.items()}}
-    cache.write(kept, FILE, save_arrays(arrays, metadata), source.room)
+    content = array_file.to_bytes(arrays, {"made": _made(source)})
+    cache.write(kept, FILE, content, source.room)
     return _found(name, arrays)
 
 
-def _read(name: str, directory: Path) -> dict[str, Bytes]:
+def _read(name: str, directory: Path) -> dict[str, Array]:
     """Return the arrays of a file that `_enter` wrote.
 
     Raises DataError if it isn't there, is damaged, or was made of other files or otherwise.
     """
     path = directory / FILE
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} can't be read: {error.strerror or error}; {WAY_OUT}") from error
-    try:
-        arrays = load_arrays(content)
-        size = int.from_bytes(content[:8], "little")
-        metadata = json.loads(content[8 : 8 + size]).get("__metadata__", {})
-    except (SafetensorError, ValueError) as error:
-        raise DataError(f"{path} is damaged ({error}); {WAY_OUT}") from error
-    wrong = [part for part, array in arrays.items() if metadata.get(part) != _sha256(array)]
-    if wrong or not arrays:
-        raise DataError(f"{path} is damaged ({', '.join(wrong)}); {WAY_OUT}")
-    if metadata.get("made") != _made(DATASETS[name]):
+    arrays, about = array_file.read(path, WAY_OUT)
+    if about.get("made") != _made(DATASETS[name]):
         raise DataError(f"{path} was made of other files, or by another version; {WAY_OUT}")
     return arrays
 
@@ -116,7 +100,7 @@ def _made(source: Source) -> str:
     return json.dumps([VERSION, sorted(source.files.items())])
 
 
-def _found(name: str, arrays: Mapping[str, Bytes]) -> Found:
+def _found(name: str, arrays: Mapping[str, Array]) -> Found:
     source = DATASETS[name]
     directory = str(cache.cache_directory(name))
     labels = arrays["train.labels"]
@@ -133,9 +117,5 @@ def _found(name: str, arrays: Mapping[str, Bytes]) -> Found:
     )
 
 
-def _digest(arrays: Mapping[str, Bytes]) -> str:
-    return digest_of(_sha256(arrays["train.pixels"]), _sha256(arrays["train.labels"]))
-
-
-def _sha256(array: Bytes) -> str:
-    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
+def _digest(arrays: Mapping[str, Array]) -> str:
+    return digest_of(sha256(arrays["train.pixels"]), sha256(arrays["train.labels"]))

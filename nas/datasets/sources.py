@@ -11,6 +11,7 @@ from typing import Protocol, cast
 
 from nas.datasets.found import HELD_OUT, DataError, Found, PixelRange, Reading, listed, shown
 from nas.datasets.images import Dataset, Images
+from nas.datasets.membership import Members, Membership
 
 
 class Reader(Protocol):
@@ -21,6 +22,12 @@ class Reader(Protocol):
     def load(self, reading: Reading) -> Dataset: ...
 
     def load_test(self, reading: Reading, digest: str) -> Images: ...
+
+
+class OwnReader(Reader, Protocol):
+    """What the module of a source of one's own images has beside."""
+
+    def load_members(self, reading: Reading, known: Membership, part: str) -> Members: ...
 
 
 TORCHVISION = "torchvision's download"
@@ -214,16 +221,24 @@ DATASETS: dict[str, Source] = {
         sizes=(73_257, 26_032),
     ),
     "folder": Source("your own, one folder a class", module="nas.datasets.folder"),
+    "arrays": Source("your own, kept by nas.keep_images", module="nas.datasets.kept"),
 }
 
-FOLDER = "folder"
-"""Whose name goes on with a colon and a path."""
+FOLDER, KEPT = "folder", "arrays"
+FROM_MEMORY = (
+    "give the name of a data set; images that are in memory have one once nas.keep_images(images, "
+    "labels) has kept them"
+)
+OWN = (FOLDER, KEPT)
+"""Images of one's own: their names go on with a colon and a path."""
 
 
 def source(name: str) -> Source:
     """Return the source of a data set as `--dataset` names it; ValueError if there is none."""
+    if not isinstance(name, str):
+        raise ValueError(f"dataset is {type(name).__name__}; {FROM_MEMORY}")
     kind, _, path = name.partition(":")
-    if kind not in DATASETS or bool(path) != (kind == FOLDER):
+    if kind not in DATASETS or bool(path) != (kind in OWN):
         if os.path.isdir(os.path.expanduser(name)):
             raise ValueError(f"dataset is {name!r}; give a folder of images as {FOLDER}:{name}")
         raise ValueError(f"dataset is {name!r}; choose one of: {', '.join(map(typed, DATASETS))}")
@@ -232,14 +247,24 @@ def source(name: str) -> Source:
 
 def typed(kind: str) -> str:
     """Return how a data set of the table is asked for."""
-    return f"{kind}:PATH" if kind == FOLDER else kind
+    return f"{kind}:PATH" if kind in OWN else kind
 
 
 def full_name(name: str) -> str:
-    """Return the name of a data set as a study keeps it: that of a folder with an absolute path."""
+    """Return the name of a data set as a study keeps it: its path, if it has one, is absolute."""
     source(name)
     kind, _, path = name.partition(":")
-    return f"{FOLDER}:{os.path.abspath(os.path.expanduser(path))}" if kind == FOLDER else kind
+    return f"{kind}:{os.path.abspath(os.path.expanduser(path))}" if path else kind
+
+
+def is_folder(name: str) -> bool:
+    """Return whether that is a folder of images."""
+    return source(name) is DATASETS[FOLDER]
+
+
+def is_own(name: str) -> bool:
+    """Return whether a data set is of one's own images, of which some may come or go."""
+    return source(name) in (DATASETS[kind] for kind in OWN)
 
 
 def find(name: str, data_dir: Path | None = None, pixel_range: PixelRange | None = None) -> Found:
@@ -249,7 +274,7 @@ def find(name: str, data_dir: Path | None = None, pixel_range: PixelRange | None
     for a folder: the values of black and white in its images of more than 8 bits. Any number of
     processes may call this at once. Raises DataError where that can't be done.
     """
-    if pixel_range is not None and source(name) is not DATASETS[FOLDER]:
+    if pixel_range is not None and not is_folder(name):
         raise DataError(f"{name} has images of 8 bits, so --pixel-range can't be; leave it out")
     return source(name).reader.find(full_name(name), data_dir, pixel_range)
 
@@ -283,3 +308,11 @@ def load_test(reading: Reading, digest: str = "") -> Images:
     on.
     """
     return source(reading.name).reader.load_test(reading, digest)
+
+
+def load_members(reading: Reading, known: Membership, part: str) -> Members:
+    """Return those of one's own images in a part that a model was not trained on.
+
+    ``known`` says which were in which part then. There may be none.
+    """
+    return cast(OwnReader, source(reading.name).reader).load_members(reading, known, part)

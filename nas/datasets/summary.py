@@ -26,22 +26,11 @@ def summary(
     name: str, folder: Folder, parts: Parts, pixel_range: PixelRange | None
 ) -> Iterator[str]:
     """Yield lines: classes with their images, splits, sizes and modes, what was left out, why."""
-    classes = folder.layout.classes
     files = [file for part in PARTS for file in parts[part]]
-    yield f"{name}: {counted(len(files), 'image')} of {len(classes)} classes"
     counts = Counter((file.label, part) for part in PARTS for file in parts[part])
-    names = [told_apart(classes)[one] for one in classes]
-    width = max(len("class"), *map(len, names[:MOST_CLASSES]))
-    yield f"  {'class':{width}}  {'train':>7}  {'val':>7}  {'test':>7}"
-    for label, one in enumerate(names[:MOST_CLASSES]):
-        cells = "".join(f"  {counts[label, part]:7,}" for part in PARTS)
-        yield f"  {one:{width}}{cells}"
-    if len(names) > MOST_CLASSES:
-        rest = [sum(counts[label, part] for part in PARTS) for label in range(len(classes))]
-        rest = rest[MOST_CLASSES:]
-        yield f"  and {len(rest)} more, of {min(rest):,} to {max(rest):,} images each"
+    yield from of_classes(name, folder.layout.classes, counts)
     yield f"splits: {_splits(folder)}"
-    yield from _uneven(counts, names)
+    yield from uneven(folder.layout.classes, counts)
     looks = [folder.looks[file.sha256] for file in files]
     yield from sizes_and_modes(looks, pixel_range)
     yield from left_out_words(folder.left_out, folder.layout.root)
@@ -62,8 +51,27 @@ def summary(
         )
 
 
-def _uneven(counts: Mapping[tuple[int, str], int], names: Sequence[str]) -> Iterator[str]:
+def of_classes(
+    name: str, classes: Sequence[str], counts: Mapping[tuple[int, str], int]
+) -> Iterator[str]:
+    """Yield lines on how many images of each class are in each part: by label and part."""
+    total = sum(counts.values())
+    yield f"{name}: {counted(total, 'image')} of {len(classes)} classes"
+    names = [told_apart(classes)[one] for one in classes]
+    width = max(len("class"), *map(len, names[:MOST_CLASSES]))
+    yield f"  {'class':{width}}  {'train':>7}  {'val':>7}  {'test':>7}"
+    for label, one in enumerate(names[:MOST_CLASSES]):
+        cells = "".join(f"  {counts[label, part]:7,}" for part in PARTS)
+        yield f"  {one:{width}}{cells}"
+    if len(names) > MOST_CLASSES:
+        rest = [sum(counts[label, part] for part in PARTS) for label in range(len(classes))]
+        rest = rest[MOST_CLASSES:]
+        yield f"  and {len(rest)} more, of {min(rest):,} to {max(rest):,} images each"
+
+
+def uneven(classes: Sequence[str], counts: Mapping[tuple[int, str], int]) -> Iterator[str]:
     """Yield lines on classes with next to no images, and with many times those of another."""
+    names = [told_apart(classes)[one] for one in classes]
     train = [counts[label, "train"] for label in range(len(names))]
     if few := [
         f"{name} ({count:,})" for name, count in zip(names, train, strict=True) if count < FEW
@@ -78,6 +86,15 @@ def _uneven(counts: Mapping[tuple[int, str], int], names: Sequence[str]) -> Iter
             f"note: {most} has {max(train):,} images for training and {least} {min(train):,}: "
             "accuracy counts images, so it says little of the small classes"
         )
+
+
+def gray_in_colour(looked_at: str) -> str:
+    """A line on images in colour of which so many, or all, were looked at and are gray."""
+    which = "all" if looked_at == "all" else f"the {looked_at} that were looked at"
+    return (
+        f"note: images are stored in colour, and {which} show gray: --channels 1 takes them as "
+        "such, which is cheaper and as accurate"
+    )
 
 
 def _splits(folder: Folder) -> str:

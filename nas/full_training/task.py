@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from nas.datasets import Dataset, Found, Images, find, load_test
 from nas.datasets.found import PixelRange
-from nas.datasets.sources import DATASETS, FOLDER, load_found, source
+from nas.datasets.sources import is_folder, load_found, source
 from nas.defaults import DATASET, PRECISIONS
 from nas.full_training import record
 from nas.full_training.job import DEFAULT_EPOCHS, EPOCHS, FullRecipe, Job
@@ -120,7 +120,7 @@ def task_of(subject: Subject, wanted: Wanted, directory: Path) -> Task:
     was = vars(before) if before else {}
     name = wanted.dataset or (subject.settings.dataset if subject.settings else DATASET)
     pixel_range = wanted.pixel_range
-    if pixel_range is None and source(name) is DATASETS[FOLDER]:
+    if pixel_range is None and is_folder(name):
         own_range = subject.settings.pixel_range if subject.settings else None
         pixel_range = was.get("pixel_range") or own_range
     found = _found(subject, wanted, name, pixel_range)

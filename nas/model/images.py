@@ -40,15 +40,15 @@ class Measured(NamedTuple):
 
 def find_images(known: Metadata, where: Where) -> "Found":
     """Where the images are; ValueError if they aren't there, or show other classes."""
-    from nas.datasets import DATASETS, find
-    from nas.datasets.sources import FOLDER, source
+    from nas.datasets import find
+    from nas.datasets.sources import is_folder
 
     name = known.dataset if where.dataset is None else where.dataset
-    of_model = known.pixel_range if source(name) is DATASETS[FOLDER] else None
+    of_model = known.pixel_range if is_folder(name) else None
     try:
         found = find(name, where.data_dir, where.pixel_range or of_model)
     except DataError as error:
-        if where.dataset is None and source(name) is DATASETS[FOLDER]:
+        if where.dataset is None and is_folder(name):
             raise DataError(f"{error}; --dataset folder:PATH says where they are now") from None
         raise
     if found.classes != known.classes:
@@ -74,14 +74,13 @@ def read_part(found: "Found", known: Metadata, part: str) -> Measured:
     Which files a model was trained on is kept with it, so that what is held out now, after files
     have come or gone, is not taken for what was held out then. ValueError where nothing is left.
     """
-    from nas.datasets import DATASETS
-    from nas.datasets.sources import FOLDER, source
+    from nas.datasets.sources import is_own
 
     if part == "val":
         _check_held_out(found, known)
     if found.digest == known.data:
         return Measured(_whole_part(found, known, part), ())
-    if source(found.name) is not DATASETS[FOLDER]:
+    if not is_own(found.name):
         if found.name == known.dataset and part == "val":
             raise ValueError(
                 f"the validation images of {found.name} are others than when the model was "
@@ -127,13 +126,13 @@ def _whole_part(found: "Found", known: Metadata, part: str) -> "Images":
 
 def _own_part(found: "Found", known: Metadata, kept: Membership, part: str) -> Measured:
     """The images of a folder that has changed, or is another one, that were not trained on."""
-    from nas.datasets.folder import load_members
+    from nas.datasets import load_members
 
     images, left, refused = load_members(
         found.reading(known.resolution, known.channels), kept, part
     )
     before, words = len(kept.part(part)), WORDS[part]
-    not_used = f"{refused:,} files in its {words} part were in another one then, and aren't used"
+    not_used = f"{refused:,} images in its {words} part were in another one then, and aren't used"
     if not len(images):
         raise ValueError(
             f"{shown(found.directory)} has no {words} image that the model was not trained on: "

@@ -58,7 +58,7 @@ def test_the_held_out_images_are_the_models_own(nas_in: Run, model: Path) -> Non
     code, images, err = evaluated(nas_in)
     assert (code, images) == (0, 8)
     assert "note: 8 of the model's 10 test images are left, 0 are new to it" in err
-    assert "files in its test part were in another one then, and aren't used" in err
+    assert "images in its test part were in another one then, and aren't used" in err
     for path in before[2:]:
         path.unlink()
     code, _, err = evaluated(nas_in)
@@ -96,7 +96,7 @@ def test_a_test_folder_of_images_that_were_trained_on_is_no_test(
         shutil.copy(path, tmp_path / "new" / "Test" / path.parent.name / path.name)
     code, images, err = evaluated(nas_in, "--dataset", "folder:new")
     assert (code, images) == (0, 6)
-    assert f"note: {len(trained_on)} files in its test part were in another one then" in err
+    assert f"note: {len(trained_on)} images in its test part were in another one then" in err
     shutil.rmtree(new.parent / "Test")
     for path in trained_on:
         (new.parent / "Test" / path.parent.name).mkdir(parents=True, exist_ok=True)
