@@ -35,6 +35,7 @@ from torch.nn.functional import cross_entropy
 from worker import images
 
 from nas.datasets import Batches, Dataset, Images, find, load, order
+from nas.metrics import ACCURACY, METRICS
 from nas.seeds import derive
 from nas.settings import Recipe, Settings
 from nas.short_run.trainer import lightning_alone, make_trainer
@@ -97,9 +98,8 @@ def trained(
             train = Images(train.pixels, torch.arange(len(train)))
         batches = Batches(train, seen, recipe.batch_size, len(seen) % recipe.batch_size == 1)
         kind = ShortRun if soft is None else Taught
-        run = kind(
-            network, recipe, candidate.label_smoothing, dataset.mean, dataset.std, len(batches)
-        )
+        mean, std, classes = dataset.mean, dataset.std, len(dataset.classes)
+        run = kind(network, recipe, candidate.label_smoothing, mean, std, len(batches), classes)
         if isinstance(run, Taught) and soft is not None:
             run.labels, run.soft = dataset.train.labels, soft
         began = time.perf_counter()
@@ -111,7 +111,7 @@ def trained(
             trainer.validate(
                 run, Batches(dataset.validation, held_out, VALIDATION_BATCH), verbose=False
             )
-    return run, run.result()[0], seconds
+    return run, METRICS[ACCURACY].value(run.result()[0]), seconds
 
 
 @cache

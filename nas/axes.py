@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from nas.metrics import ACCURACY
 from nas.objectives import OBJECTIVES
 from nas.settings import Reference, Settings
 from studies.axis import Axis
@@ -29,12 +30,21 @@ def _measured(axis: Axis, settings: Settings) -> Axis:
     if axis.name == "accuracy":
         known = settings.reference
         least = 0.5 / known.images if known else LEAST_ERROR
-        return replace(axis, reference=floor_of(settings), least_error=least)
+        measured = measured_words(settings.metric, settings.folds or 1)
+        return replace(axis, reference=floor_of(settings), least_error=least, measured=measured)
     limit = settings.limits().get(axis.name)
     if limit is None and axis.name in settings.largest:
         limit = settings.largest[axis.name]
     # What is at the limit counts too.
     return axis if limit is None else replace(axis, reference=1.01 * limit)
+
+
+def measured_words(metric: str, folds: int) -> str:
+    """Of what accuracies are, where that isn't of the validation images of one split."""
+    if (metric, folds) == (ACCURACY, 1):
+        return ""
+    means = "" if metric == ACCURACY else "means over classes, "
+    return means + ("of validation images" if folds == 1 else f"of the images of {folds} folds")
 
 
 def floor_of(settings: Settings) -> float:

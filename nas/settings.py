@@ -8,6 +8,7 @@ from typing import Any, Self
 from nas.datasets.found import PixelRange, Reading
 from nas.datasets.sources import FROM_MEMORY, source
 from nas.defaults import CLASSES, DATASET, MAX_RESOLUTION, MIN_RESOLUTION, PRECISIONS
+from nas.metrics import ACCURACY, METRICS
 from nas.rungs.names import PROMOTIONS
 from nas.seeds import derive
 from search_space.architecture import Candidate
@@ -16,12 +17,13 @@ from search_space.checks import check_choice, check_range, check_type
 from search_space.cost import Cost, cost
 from search_space.graph import Shape
 from search_space.space import SearchSpace
-from studies.evaluation import Identity
+from studies.evaluation import Identity, measured_so
 
 BUDGET = (128, 10_000_000)
 """Least and most training images of a short run."""
 
 MOST_CLASSES = 100_000
+MOST_FOLDS = 100
 
 DEFAULT_BUDGETS = (5_000, 20_000, 80_000)
 """Training images of each rung."""
@@ -35,6 +37,7 @@ LIMITS = ("params", "flops", "activation_bytes", "latency")
 AS_BEGUN = (
     *("space", "sampler", "dataset", "channels", "pixel_range"),
     *("budgets", "eta", "promotion", "warm_start", "min_accuracy", "repeats"),
+    *("metric", "folds"),
 )
 """What a study goes on with where nothing else is asked for."""
 
@@ -91,7 +94,8 @@ class Reference:
 class Request:
     """Everything that an evaluation depends on, and where its ``images`` lie.
 
-    ``data`` is the digest of the images and their split, ``budget`` counts training images.
+    ``data`` is the digest of the images and their split, ``budget`` counts training images of one
+    run, of which there is one for each of the ``folds``. ``metric`` is what accuracy is.
     """
 
     network: Candidate | Classic
@@ -100,6 +104,8 @@ class Request:
     budget: int
     seed: int
     data: str
+    metric: str = ACCURACY
+    folds: int = 1
 
     @property
     def candidate(self) -> Candidate:
@@ -111,7 +117,7 @@ class Request:
         """What evaluations are looked up by: equal exactly for requests of equal results."""
         return Identity(
             self.network.key,
-            asdict(self.recipe),
+            measured_so(asdict(self.recipe), self.metric, self.folds),
             self.images.resolution,
             self.images.channels,
             self.budget,
@@ -135,7 +141,9 @@ class Settings:
     candidates of the catalog that are the study's first trials. ``warm_start``: as it begins, it
     learns what earlier studies of the database have measured in the same space with the same
     recipe. ``min_accuracy`` (0..1) is the least that a network of use has, if that is more than the
-    ``reference`` has.
+    ``reference`` has. ``metric`` is what accuracy is: the share of all images, or with
+    balanced-accuracy the mean over classes. ``folds``: each evaluation trains so many times, and
+    validates on other images each time; None: once, or as often as few images need.
 
     What follows is found as a study begins. ``edition`` 2: candidates are drawn evenly over the
     logarithm of parameters, and the front is measured in the logarithm of the error against the
@@ -165,6 +173,8 @@ class Settings:
     classes: int = CLASSES
     pixel_range: PixelRange | None = None
     min_accuracy: float | None = None
+    metric: str = ACCURACY
+    folds: int | None = None
     edition: int = EDITION
     reference: Reference | None = None
     largest: Mapping[str, float] = field(default_factory=dict)
@@ -195,6 +205,9 @@ class Settings:
             check_range("max latency", self.max_latency, 1e-9, 3600, integer=False)
         if self.min_accuracy is not None:
             check_range("min accuracy", self.min_accuracy, 0.0, 0.9999, integer=False)
+        check_choice("metric", self.metric, METRICS)
+        if self.folds is not None:
+            check_range("folds", self.folds, 1, MOST_FOLDS)
         check_choice("edition", self.edition, (1, EDITION))
         for name in self.start_from:
             candidate(name)
@@ -249,6 +262,8 @@ class Settings:
             self.budgets[rung],
             derive(self.seed, "evaluation", *again),
             self.data,
+            self.metric,
+            self.folds or 1,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -281,6 +296,7 @@ class Settings:
                 "start_from": tuple(data.get("start_from", ())),
                 "warm_start": data.get("warm_start", False),
                 "repeats": data.get("repeats", 0.0),
+                "folds": data.get("folds", 1),
                 "recipe": Recipe(**data["recipe"]),
                 "pixel_range": tuple(data["pixel_range"]) if data.get("pixel_range") else None,
                 "edition": data.get("edition", 1),

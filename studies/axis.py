@@ -13,7 +13,8 @@ class Axis:
     the study's fixed reference point, in the same unit: a trial must be better than it on every
     axis to count in the hypervolume. Of a fraction with a `least_error` above 0 the loss is log10
     of the error, 1 - value, or of `least_error` where the error is less and can't be told from
-    none. Raises ValueError on a reference that has no loss.
+    none. `measured` says of what its values are, where that isn't of the validation images.
+    Raises ValueError on a reference that has no loss.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Axis:
     log: bool
     reference: float
     least_error: float = 0.0
+    measured: str = ""
 
     def __post_init__(self) -> None:
         check_value(self, self.reference, "the reference")

@@ -94,7 +94,8 @@ def words_of(results: Results) -> str:
     place = results.place("accuracy")
     assert place is not None, "accuracy is not among the objectives"
     axis = results.axes[place]
-    words = "Accuracies are of validation images after the short runs of the last rung"
+    of = axis.measured or "of validation images"
+    words = f"Accuracies are {of} after the short runs of the last rung"
     if not axis.least_error:
         return f"{words}."
     return (

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from studies.evaluation import Earlier
+from studies.evaluation import Earlier, recipe_of
 from studies.optuna_parts import tables
 from studies.schema import CANDIDATES, EARLIER, EVALUATIONS, STUDIES
 from studies.store import Store
@@ -25,6 +25,7 @@ def find_earlier(store: Store, settings: Mapping[str, Any]) -> list[Earlier]:
         return []
     measured: dict[tuple[str, int], list[float]] = {}
     candidates: dict[str, dict[str, Any]] = {}
+    recipe = recipe_of(settings)
     with store.transaction() as connection:
         alike = [
             row.name
@@ -48,7 +49,7 @@ def find_earlier(store: Store, settings: Mapping[str, Any]) -> list[Earlier]:
         )
         for row in connection.execute(query):
             # JSON can't be compared in every database's SQL.
-            if row.key in keys and row.recipe == settings["recipe"]:
+            if row.key in keys and row.recipe == recipe:
                 measured.setdefault((row.key, row.budget), []).append(row.accuracy)
                 candidates[row.key] = row.candidate
     return [

@@ -6,16 +6,44 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple, Self
 
+PLAIN_METRIC = "accuracy"
+
 REPLAYED = "replay of "
 """How the data of evaluations begins that came from a table: they never enter one."""
+
+
+def measured_so(recipe: Mapping[str, Any], metric: str, folds: int | None) -> dict[str, Any]:
+    """A training recipe as evaluations keep it: with how they are measured, where that isn't plain.
+
+    It is plain, and nothing is added, where accuracy is that of one split of the images.
+    """
+    added: dict[str, Any] = {}
+    if metric != PLAIN_METRIC:
+        added["metric"] = metric
+    if folds not in (None, 1):
+        added["folds"] = folds
+    return {**recipe, **added}
+
+
+def recipe_of(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The recipe of a study's evaluations as these keep it, by the study's settings as stored."""
+    return measured_so(
+        settings["recipe"], settings.get("metric", PLAIN_METRIC), settings.get("folds")
+    )
+
+
+def is_plain(recipe: Mapping[str, Any]) -> bool:
+    """Whether evaluations of that recipe, as they keep it, are of the accuracy of one split."""
+    return not {"metric", "folds"} & recipe.keys()
 
 
 @dataclass(frozen=True)
 class Identity:
     """What an evaluation depends on, and is looked up by.
 
-    ``key`` is the candidate's, ``recipe`` the training recipe as JSON data, ``budget`` counts
-    training images, ``data`` is the digest of the images and their split.
+    ``key`` is the candidate's, ``recipe`` the training recipe as JSON data with how it is measured
+    (`measured_so`), ``budget`` counts training images, ``data`` is the digest of the images and
+    their split.
     """
 
     key: str

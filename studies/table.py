@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from filelock import FileLock
 
-from studies.evaluation import REPLAYED, Evaluation
+from studies.evaluation import REPLAYED, Evaluation, is_plain, recipe_of
 from studies.files import write_whole
 from studies.schema import CANDIDATES, EVALUATIONS
 from studies.store import Store
@@ -92,7 +92,7 @@ class Table:
         before = len(self.outcomes)
         for name in store.study_names():
             settings = store.study(name)["settings"]
-            if reference := settings.get("reference"):
+            if (reference := settings.get("reference")) and is_plain(recipe_of(settings)):
                 images = Data(settings["data"], settings["resolution"], settings["channels"])
                 if not images.data.startswith(REPLAYED):
                     self.references[images] = dict(reference)

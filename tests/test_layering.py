@@ -27,6 +27,7 @@ ROOMS = (
     ("rungs",),
     ("datasets",),
     (
+        "metrics",
         "objectives",
         "tables",
         "progress",

@@ -61,6 +61,7 @@ def print_evaluated(evaluated: "Evaluated") -> None:
             f"{scores.images:,} {evaluated.split} images of {evaluated.dataset}, "
             f"{evaluated.runtime}\n"
             f"  accuracy {scores.accuracy:.2%}, 95 % interval {_interval(scores.interval)}\n"
+            f"  balanced accuracy, the mean over classes, {scores.balanced_accuracy:.2%}\n"
             f"  negative log-likelihood {scores.loss:.4f}\n"
             f"  expected calibration error {scores.calibration_error:.2%}"
         )

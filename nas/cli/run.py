@@ -28,6 +28,7 @@ from nas.cli.options import (
 )
 from nas.datasets.sources import DATASETS, full_name, source, typed
 from nas.defaults import DATASET
+from nas.metrics import METRICS
 from nas.objectives import OBJECTIVES, chosen
 from nas.rungs.names import PROMOTIONS
 from nas.sampling.samplers import SAMPLERS
@@ -60,6 +61,7 @@ TIMED_SAMPLER = "tpe"
 
 DATASET_HELP = "; ".join(f"{typed(kind)}, {DATASETS[kind].words}" for kind in DATASETS)
 SAMPLER_HELP = "; ".join(f"{name}: {sampler.words}" for name, sampler in SAMPLERS.items())
+METRIC_HELP = "; ".join(f"{name}: {metric.words}" for name, metric in METRICS.items())
 PROMOTION_HELP = "; ".join(f"{name}: {rule.words}" for name, rule in PROMOTIONS.items())
 
 
@@ -141,6 +143,17 @@ def run(
         typer.Option(
             help="Accuracy (0..1) from which on a network counts. [default: what logistic "
             "regression on the pixels has]"
+        ),
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(help=f"What accuracy is: {METRIC_HELP}. [default: {Settings.metric}]"),
+    ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            help="Train each network so many times, validating on other images each time. "
+            "[default: 1, more where there are few images]"
         ),
     ] = None,
     start_from: Annotated[
@@ -256,6 +269,8 @@ def run(
         "repeats": repeats,
         "warm_start": warm_start,
         "min_accuracy": min_accuracy,
+        "metric": metric,
+        "folds": folds,
         "start_from": None if start_from is None else parsing.names(start_from),
         **{f"max_{name}": limit for name, limit in limits.items()},
     }

@@ -80,6 +80,7 @@ def find(name: str, data_dir: Path | None, pixel_range: PixelRange | None) -> Fo
         membership({part: [file.sha256 for file in parts[part]] for part in parts}),
         len(parts["train"]),
         len(parts["val"]),
+        "val" not in folder.given,
         (*summary(name, folder, parts, pixel_range), *_gray_in_colour(folder, parts)),
     )
 

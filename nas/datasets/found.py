@@ -87,6 +87,7 @@ class Found:
     pixel_range: the values of black and white in images of more than 8 bits that don't say it.
     membership: which files are in which part, of a folder; of published data sets nothing is kept.
     train, validation: how many images there are for training, and for validation.
+    held_out: whether the latter were held out here, and others may be as well.
     words: lines that say what was found, for whoever is about to work on it.
     """
 
@@ -99,6 +100,7 @@ class Found:
     membership: Membership = field(default=Membership(), repr=False)
     train: int = 0
     validation: int = 0
+    held_out: bool = True
     words: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     def reading(self, resolution: int, channels: int) -> Reading:

@@ -58,6 +58,8 @@ def card_words(card: dict[str, Any]) -> str:
         "| --- | --- |",
         f"| test accuracy | {_accuracy(test)}, of {counted(test['images'], 'image')} |",
     ]
+    if (balanced := test.get("balanced_accuracy")) is not None:
+        lines.append(f"| test accuracy, balanced over classes | {balanced:.2%} |")
     if card["validation"]:
         lines.append(f"| validation accuracy | {_accuracy(card['validation'])} |")
     lines += [

@@ -8,7 +8,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
+from statistics import NormalDist, fmean
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,12 +52,18 @@ class Scores:
     confusion: npt.NDArray[np.int64]
     per_class: tuple[ClassScore, ...]
 
+    @property
+    def balanced_accuracy(self) -> float:
+        """The mean over the classes that have images of the fraction recognized."""
+        return fmean(one.accuracy for one in self.per_class if one.n)
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON data; the accuracy of a class without images is null."""
         return {
             "images": self.images,
             "accuracy": self.accuracy,
             "interval": list(self.interval),
+            "balanced_accuracy": self.balanced_accuracy,
             "loss": self.loss,
             "calibration_error": self.calibration_error,
             "per_class": [

@@ -122,6 +122,7 @@ def _check_alike(found: Sequence[_Read]) -> None:
         ("images", _images),
         ("resolution", lambda s: s.resolution),
         ("channels", lambda s: s.channels),
+        ("metric", lambda s: s.metric),
     ):
         different = {of(settings) for _, settings in known}
         if len(different) > 1:
@@ -145,6 +146,7 @@ def _notes(found: Sequence[_Read]) -> list[str]:
     for what, of in (
         ("the last rung's images", lambda s: f"{s.budgets[-1]:,}"),
         ("the recipe's precision", lambda s: s.recipe.precision),
+        ("folds", lambda s: str(s.folds or 1)),
         ("limits", lambda s: ", ".join(f"{n} {v:,g}" for n, v in s.limits().items()) or "none"),
         ("the space", lambda s: hashlib.sha256(s.space.to_toml().encode()).hexdigest()[:8]),
     ):

@@ -198,6 +198,8 @@ def _facts(
         "digest of the images": settings.data,
         "image": "x".join(map(str, settings.image)),
         "classes": str(settings.classes),
+        "metric": settings.metric,
+        "folds": str(settings.folds or 1),
         **limits,
         "trials": f"{len(trials):,}",
         "evaluations": f"{len(evaluations):,}",

@@ -42,6 +42,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from nas.defaults import CLASSES
+from nas.metrics import ACCURACY
 from nas.sampling.features import GRAPH, features
 from nas.sampling.ms_ehvi.surrogate import FURTHEST, LENGTH, Scale, robust_trend, terms_of
 from nas.seeds import derive
@@ -49,7 +50,7 @@ from nas.settings import Recipe, Reference, Request, Settings
 from nas.short_run.evaluation import versions
 from search_space.architecture import Candidate
 from search_space.graph import Shape
-from studies.evaluation import REPLAYED, Evaluation
+from studies.evaluation import REPLAYED, Evaluation, is_plain
 from studies.forecast import log_error
 from studies.pareto import Floats
 from studies.table import (
@@ -403,6 +404,11 @@ def open_replay(
     have it for nothing. ``precision`` may be auto. TableError where the table is of another space,
     or lacks what the settings ask for.
     """
+    if (settings.metric, settings.folds or 1) != (ACCURACY, 1):
+        raise ValueError(
+            f"a replay knows the {ACCURACY} of one split alone, and {settings.metric} of "
+            f"{counted(settings.folds or 1, 'fold')} is asked for; leave out --replay, or these"
+        )
     table = read_table(path)
     here, there = settings.space.to_json(), dict(table.space)
     for name in sorted(here.keys() | there.keys()):
@@ -430,6 +436,8 @@ def _setting(
     recipes: dict[Setting, Recipe] = {}
     for run in table.outcomes:
         setting = run.setting
+        if not is_plain(json.loads(setting.recipe)):
+            continue
         if setting not in recipes:
             try:
                 recipes[setting] = Recipe(**json.loads(setting.recipe))

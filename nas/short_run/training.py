@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from nas.datasets import Batches, Dataset, order
 from nas.datasets.normalization import Normalization
+from nas.metrics import Tally
 from nas.settings import Recipe
 from nas.short_run.trainer import lightning_alone, make_trainer
 from search_space.network import Auxiliary
@@ -29,9 +30,9 @@ class DivergedError(Exception):
 
 @dataclass(frozen=True)
 class Fit:
-    """What a run gives: validation accuracy (0..1) and cross-entropy, curve, training seconds."""
+    """What a run gives: validation images by class, mean cross-entropy, curve, training seconds."""
 
-    accuracy: float
+    tally: Tally
     loss: float
     curve: tuple[Point, ...]
     seconds: float
@@ -51,6 +52,7 @@ class ShortRun(pl.LightningModule):
         mean: Sequence[float],
         std: Sequence[float],
         steps: int,
+        classes: int,
     ) -> None:
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
@@ -62,8 +64,8 @@ class ShortRun(pl.LightningModule):
         self.curve: list[Point] = []
         self._seen = self._since = 0
         self._train = torch.zeros(2)
-        self._validation = torch.zeros(2, dtype=torch.float64)
-        self._validated = 0
+        self._loss = torch.zeros((), dtype=torch.float64)
+        self._tally = torch.zeros(2, classes, dtype=torch.int64)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Logits [N, classes] of uint8 pixels [N, C, H, W]."""
@@ -94,21 +96,23 @@ class ShortRun(pl.LightningModule):
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], index: int) -> None:
-        """Count the correct ones and add the cross-entropy up."""
+        """Count the correct ones of each class and add the cross-entropy up."""
         del index
         pixels, labels = batch
         logits = self(pixels).float()
         loss = F.cross_entropy(logits, labels, reduction="sum")
-        correct = (logits.argmax(1) == labels).sum()
-        self._validation += torch.tensor([float(correct), float(loss)], dtype=torch.float64)
-        self._validated += len(labels)
+        right = labels[logits.argmax(1) == labels]
+        for row, some in enumerate((right, labels)):
+            self._tally[row] += torch.bincount(some, minlength=self._tally.shape[1]).cpu()
+        self._loss += float(loss)
 
-    def result(self) -> tuple[float, float]:
-        """Accuracy (0..1) and mean cross-entropy of the validation images seen."""
-        accuracy, loss = (self._validation / self._validated).tolist()
+    def result(self) -> tuple[Tally, float]:
+        """The validation images seen, and their mean cross-entropy."""
+        right, shown = self._tally.tolist()
+        loss = float(self._loss) / sum(shown)
         if not abs(loss) < float("inf"):
             raise DivergedError(f"the validation loss is {loss}")
-        return accuracy, loss
+        return Tally(tuple(right), tuple(shown)), loss
 
     def configure_optimizers(self):  # type: ignore[no-untyped-def]
         """SGD with Nesterov momentum, and one cycle over the run's steps."""
@@ -149,7 +153,8 @@ def fit(
     train = Batches(dataset.train, seen, recipe.batch_size, len(seen) % recipe.batch_size == 1)
     held_out = torch.arange(len(dataset.validation))
     validation = Batches(dataset.validation, held_out, VALIDATION_BATCH)
-    run = ShortRun(network, recipe, label_smoothing, dataset.mean, dataset.std, len(train))
+    mean, std, classes = dataset.mean, dataset.std, len(dataset.classes)
+    run = ShortRun(network, recipe, label_smoothing, mean, std, len(train), classes)
     plain = not has_batch_norm(network)
     started = time.perf_counter()
     with lightning_alone():
@@ -162,8 +167,8 @@ def fit(
         trainer.fit(run, train)
         seconds = time.perf_counter() - started
         trainer.validate(run, validation, verbose=False)
-    accuracy, loss = run.result()
-    return Fit(accuracy, loss, tuple(run.curve), seconds)
+    tally, loss = run.result()
+    return Fit(tally, loss, tuple(run.curve), seconds)
 
 
 def smoothed(

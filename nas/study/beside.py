@@ -101,11 +101,11 @@ def evaluate_beside(
     is trained twice. ValueError where a network can't run on such images, before anything is.
     """
     assert isinstance(place.images, Found)
-    validation = place.images.validation
     view = View(settings.image, len(place.images.classes))
     measures = {one.name: measure(view.graph(one), view.shape) for one in subjects}
     count = len(subjects) * seeds
     settings, workplace = choose_workplace(settings, place, None, count, "networks")
+    validation = place.images.validation * (settings.folds or 1)
     runs = [
         _Run(one.name, settings.request(_of(one), workplace.directory, repeat=repeat))
         for one in subjects

@@ -24,7 +24,12 @@ def measured(settings: Settings, workplace: Workplace) -> tuple[Settings, Workpl
     if known is None and not settings.data.startswith(REPLAYED):
         from nas.short_run.reference import reference
 
-        known = reference(settings.reading(workplace.directory), settings.data)
+        known = reference(
+            settings.reading(workplace.directory),
+            settings.data,
+            settings.metric,
+            settings.folds or 1,
+        )
     if known is None:
         return settings, workplace
     settings = replace(settings, reference=known)

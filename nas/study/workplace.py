@@ -12,7 +12,7 @@ from nas.datasets import Found, find, load
 from nas.objectives import OBJECTIVES
 from nas.progress import clock
 from nas.settings import Settings
-from nas.study.few_images import following, words_of_few
+from nas.study.few_images import folds_of, following, words_of_few
 from nas.tables import table_path
 from nas.workers.place import Place
 from studies.wording import counted
@@ -54,8 +54,14 @@ def choose_workplace(
         found = images_of(settings, place)
         directory, words = found.directory, found.words
         budgets = following(settings.budgets, begun, settings.eta, found.train)
-        settings = replace(settings, data=found.digest, classes=len(found.classes), budgets=budgets)
-        words = (*words, *words_of_few(budgets, found))
+        settings = replace(
+            settings,
+            data=found.digest,
+            classes=len(found.classes),
+            budgets=budgets,
+            folds=folds_of(settings.folds, begun, found),
+        )
+        words = (*words, *words_of_few(settings, found))
     precision = _precision(begun, place.precision)
     settings = replace(settings, recipe=replace(settings.recipe, precision=precision))
     if words:

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
+from sklearn.metrics import recall_score
 
 from nas.model.scores import LEAST, calibration_error, score, wilson_interval
 
@@ -50,6 +51,16 @@ def test_the_loss_is_torchs() -> None:
     scores = score(logits.softmax(1).numpy(), labels.numpy(), "abcdefg")
     assert scores.loss == pytest.approx(float(torch.nn.functional.cross_entropy(logits, labels)))
     assert scores.accuracy == float((logits.argmax(1) == labels).double().mean())
+
+
+def test_balanced_accuracy_is_scikit_learns() -> None:
+    logits = torch.randn(100, 7, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(100) ** 2 % 7  # of classes 0, 1, 2 and 4 alone, unevenly
+    scores = score(logits.softmax(1).numpy(), labels.numpy(), "abcdefg")
+    said = logits.argmax(1)
+    theirs = recall_score(labels, said, labels=labels.unique(), average="macro", zero_division=0)
+    assert scores.balanced_accuracy == pytest.approx(theirs)
+    assert scores.to_json()["balanced_accuracy"] == scores.balanced_accuracy
 
 
 def test_who_is_right_as_often_as_he_says_is_calibrated() -> None:

@@ -138,6 +138,8 @@ def test_the_identity_holds_all_that_a_result_depends_on(directory: str) -> None
         "budget": 500,
         "seed": 7,
         "data": "other",
+        "metric": "balanced-accuracy",
+        "folds": 2,
     }
     assert changes.keys() == asdict(request).keys()
     others = [replace(request, **{name: value}) for name, value in changes.items()]  # type: ignore[arg-type]

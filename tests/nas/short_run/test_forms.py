@@ -58,7 +58,7 @@ def test_every_form_learns_in_a_short_run(residual: str, factorization: str, nor
 def run_of(architecture: Architecture, label_smoothing: float) -> ShortRun:
     torch.manual_seed(0)
     network = build(architecture).eval()
-    return ShortRun(network, Recipe(), label_smoothing, (0.3,), (0.35,), 1)
+    return ShortRun(network, Recipe(), label_smoothing, (0.3,), (0.35,), 1, 10)
 
 
 def batch() -> tuple[Tensor, Tensor]:

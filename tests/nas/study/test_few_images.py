@@ -50,8 +50,10 @@ SAID = [
         "L",
         [
             "2 rungs of 150, 600 images: 12, 50 epochs of the 12 for training",
-            "note: there are 3 validation images, so few that 3 of them right mean an accuracy "
-            "of 44% to 100%",
+            "cross-validation: each network is trained 5 times, and each time validated on others "
+            "of the images, about 15 in all (--folds)",
+            "note: there are about 15 validation images, so few that 14 of them right mean an "
+            "accuracy of 70% to 99%",
             "note: 3 classes have fewer than 10 images for training: 'd0' (4), 'd1' (4), 'd2' (4)",
         ],
     ),
@@ -79,7 +81,7 @@ def test_what_few_images_mean_is_said(
         assert line in said
     code, out, said = nas_in("pareto", "--json")
     best = json.loads(out)["best_up_to"][0]
-    assert best["high"] - best["low"] > 0.1  # as little as is known
+    assert best["high"] - best["low"] > 0.03  # as little as is known
     # The same command goes on with the same budgets.
     code, _, said = nas_in(
         *command[:4], "2", *command[5:], "--resolution", "8", "--max-params", "1k"
