@@ -15,6 +15,7 @@ Where earlier answers rule some options out, the name carries the options that a
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 from search_space.architecture import Architecture, Block, Candidate, Stage, Stem
@@ -264,6 +265,14 @@ class SearchSpace:
             overridden = name not in self.given and general(name) in self.given
             if not _of(name, unused) and not (name not in DIMENSIONS and overridden):
                 yield name, self.choices(name)
+
+    def _repr_html_(self) -> str:
+        """The dimensions and their choices, in a notebook."""
+        rows = "".join(
+            f"<tr><td>{escape(name)}</td><td>{escape(', '.join(map(_toml, choices)))}</td></tr>"
+            for name, choices in self.items()
+        )
+        return f"<table><tr><th>dimension</th><th>choices</th></tr>{rows}</table>"
 
     def to_json(self) -> dict[str, list[Choice]]:
         """Every dimension's choices as JSON data: equal for equal spaces.

@@ -1,6 +1,7 @@
 """Tests of search spaces as TOML and JSON: round trips, and the errors of a user's file."""
 
 import json
+import re
 import tomllib
 
 import pytest
@@ -200,3 +201,10 @@ def test_any_text_is_a_space_or_a_value_error(text: str) -> None:
     except ValueError:
         return
     assert space == SearchSpace()
+
+
+def test_a_notebook_shows_every_dimension_with_its_choices() -> None:
+    space = SearchSpace({"stem.width": (16, 24), "head.label_smoothing": (0.0, 0.1)})
+    rows = dict(re.findall(r"<tr><td>(.*?)</td><td>(.*?)</td></tr>", space._repr_html_()))
+    assert rows["stem.width"] == "16, 24"
+    assert list(rows) == [name for name, _ in space.items()]
