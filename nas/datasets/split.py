@@ -75,6 +75,7 @@ def by_content(
     if few:
         raise DataError(
             f"{where} has classes with fewer than {1 + len(missing)} different images of their "
-            f"own, one for {' and '.join(['training', *missing])} each: {listed(few)}"
+            f"own, one each for {', '.join(['training', *missing])}: {listed(few)}; add images to "
+            "each of them, or leave it out"
         )
     return part_of

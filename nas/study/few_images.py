@@ -65,8 +65,9 @@ def words_of_few(settings: Settings, found: Found) -> list[str]:
     ]
     validated = round(found.validation * folds)
     if folds > 1:
+        times = "twice" if folds == 2 else f"{folds} times"
         lines.append(
-            f"cross-validation: each network is trained {folds} times, and each time validated on "
+            f"cross-validation: each network is trained {times}, and each time validated on "
             f"others of the images, about {validated:,} in all (--folds)"
         )
     if settings.metric != ACCURACY:

@@ -235,7 +235,7 @@ def test_a_long_list_is_cut(tmp_path: Path) -> None:
         ),
         (
             lambda root: classes(root, {"c": [41, 42], "d": [51], "e": [30, 31, 32]}),
-            "fewer than 3 different images of their own, one for training and test and val each: "
+            "fewer than 3 different images of their own, one each for training, test, val: "
             "'c' (2), 'd' (1)",
         ),
         (
