@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas.files import check_file
-from nas.model.export.formats import FORMATS, format_of
+from nas.model.export.formats import FORMATS, C, format_of
 
 if TYPE_CHECKING:
     from nas.datasets import Found
@@ -24,12 +24,14 @@ def check_export(format: str | None, out: Path, int8: bool) -> str:
     ValueError where it can't be had, or ``out`` can't be written.
     """
     name = format_of(format, out)
-    if int8 and name != "onnx":
+    if int8 and name not in ("onnx", C):
         raise ValueError(f"--int8 is for --format onnx alone, not for {name}; leave one of them")
     from nas.model.export.onnx_file import need
 
     need(*FORMATS[name].needs)
     check_file("--out", out)
+    if name == C:
+        check_file("--out", out.with_suffix(".h"))
     return name
 
 
@@ -39,11 +41,16 @@ def export_asked(model: "Model", name: str, out: Path, int8: bool, where: "Where
     from nas.model.images import find_images, read_part
 
     known = model.metadata
-    if not int8:
+    if not int8 and name != C:
         return export(model, name, out, _sample(known, where))
     found = find_images(known, where)
-    sample, train = _tested(found, known), read_part(found, known, "train").images
-    return export(model, name, out, sample, Sample(train.pixels.numpy(), train.labels.numpy()))
+    sample, images = _tested(found, known), read_part(found, known, "train").images
+    train = Sample(images.pixels.numpy(), images.labels.numpy())
+    if name == C:
+        from nas.model.export.c.writing import export_c
+
+        return export_c(model, out, sample, train)
+    return export(model, name, out, sample, train)
 
 
 def _tested(found: "Found", known: "Metadata") -> "Sample":

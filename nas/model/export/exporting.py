@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from nas.files import replacing
 from nas.model.classifier import Pixels, Probabilities, Run, model_classifier
-from nas.model.export.formats import FORMATS
+from nas.model.export.formats import RUNTIMES
 from nas.model.export.inference import Inference
 from nas.model.export.int8 import calibration, quantized
 from nas.model.export.onnx_file import open_session, session_run, with_metadata
@@ -37,20 +37,38 @@ class Sample(NamedTuple):
 
 
 @dataclass(frozen=True)
+class OnDevice:
+    """What a C file takes on a device, in bytes; ``arena`` of memory, the others of flash.
+
+    ``least`` is what buffers held at once take together; ``code`` is as the compiler named made it
+    on this machine for small code. Both are None where there is none.
+    """
+
+    arena: int
+    least: int
+    constants: int
+    code: int | None
+    compiler: str | None
+
+
+@dataclass(frozen=True)
 class Exported:
     """A file that was kept, and how far the probabilities of its float32 weights were off.
 
-    ``tested`` where the images were real ones. ``accuracies`` are those of float32 and of 8-bit
-    integers, where that was asked for.
+    It is at ``path``. ``tested`` where the images were real ones. ``accuracies`` are those of float32 and of 8-bit
+    integers, where that was asked for. ``device`` is of a C file, whose ``difference`` is 0 where
+    it was proved and None where no compiler could.
     """
 
+    path: Path
     format: str
     bytes: int
     parameters: int
-    difference: float
+    difference: float | None
     images: int
     tested: bool
     accuracies: tuple[float, float] | None = None
+    device: OnDevice | None = None
 
 
 def export(
@@ -60,7 +78,7 @@ def export(
 
     ValueError, and no file, where what was written doesn't say the same as the model.
     """
-    chosen, known, network = FORMATS[name], model.metadata.for_export(), Inference(model)
+    chosen, known, network = RUNTIMES[name], model.metadata.for_export(), Inference(model)
     metadata = known.to_text()
     expected = model_classifier(model).probabilities(sample.pixels, BATCH)
     accuracies = None
@@ -72,6 +90,7 @@ def export(
         if train is not None:
             content, accuracies = in_8_bits(content, metadata, sample, train, expected, temporary)
     return Exported(
+        out,
         name,
         len(content),
         sum(part.numel() for part in network.parameters()),

@@ -23,17 +23,23 @@ Texts = dict[str, str]
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of file, and its suffixes. ``needs`` are modules that not every installation has.
+    """A kind of file, and its suffixes. ``needs`` are modules that not every installation has."""
+
+    words: str
+    suffixes: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuntimeFormat(Format):
+    """One that a runtime reads, which says what the model says in float32.
 
     write: its content, from a network in evaluation mode, the shape of an image, and metadata.
     read: what it holds of the metadata under the names given, and what runs it.
     """
 
-    words: str
-    suffixes: tuple[str, ...]
     write: "Callable[[nn.Module, Shape, Mapping[str, str]], bytes]"
     read: "Callable[[Path, Mapping[str, str]], tuple[Texts, Run]]"
-    needs: tuple[str, ...] = ()
 
 
 def _write_onnx(network: "nn.Module", image: "Shape", metadata: Mapping[str, str]) -> bytes:
@@ -117,28 +123,35 @@ def _deprecated() -> Iterator[None]:
         yield
 
 
-FORMATS: dict[str, Format] = {
-    "onnx": Format(
+RUNTIMES: dict[str, RuntimeFormat] = {
+    "onnx": RuntimeFormat(
         "for ONNX Runtime and others",
         (".onnx",),
-        _write_onnx,
-        _read_onnx,
         ("onnx", "onnxscript", "onnxruntime"),
+        write=_write_onnx,
+        read=_read_onnx,
     ),
-    "torch-export": Format(
+    "torch-export": RuntimeFormat(
         "a program for torch.export.load",
         (".pt2",),
-        _write_program,
-        _read_program,
+        write=_write_program,
+        read=_read_program,
     ),
-    "torchscript": Format(
+    "torchscript": RuntimeFormat(
         "for torch.jit.load and libtorch; deprecated by PyTorch",
         (".pt", ".torchscript"),
-        _write_torchscript,
-        _read_torchscript,
+        write=_write_torchscript,
+        read=_read_torchscript,
     ),
 }
 """Each is tested as it stands here: a new one needs no new test."""
+
+C = "c"
+
+FORMATS: dict[str, Format] = {
+    **RUNTIMES,
+    C: Format("C99 for a device, in 8-bit integers, and its header beside it", (".c",)),
+}
 
 
 def format_of(name: str | None, out: Path) -> str:

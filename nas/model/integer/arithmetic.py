@@ -56,7 +56,11 @@ def logits(network: IntegerNetwork, images: Pixels) -> Int:
 
 def probabilities(network: IntegerNetwork, images: Pixels) -> Bytes:
     """The probabilities [N, classes], 0..255, of images uint8 [N, C, R, R]."""
-    found = logits(network, images)
+    return softmax(network, logits(network, images))
+
+
+def softmax(network: IntegerNetwork, found: Int) -> Bytes:
+    """The probabilities [N, classes], 0..255, of logits [N, classes]."""
     below = found.max(1, keepdims=True) - found
     of_class = network.exponentials[below]
     total = of_class.sum(1, keepdims=True)

@@ -1,19 +1,25 @@
 """The C file: to the bit what the arithmetic says, as large as foretold, and nothing undefined."""
 
+import json
 import re
 import shutil
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import hypothesis
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nas.datasets import find, load_test
 from nas.model.export.c.proof import COMPILERS, compiled
 from nas.model.export.c.source import source
 from nas.model.integer.arithmetic import logits, probabilities
+from nas.model.model import Model
 from search_space.architecture import Architecture
 from search_space.catalog import candidate
 from search_space.device.arena import arena
@@ -26,6 +32,7 @@ NAMES = ("a", "b", "c", "d", "e")
 pytestmark = pytest.mark.skipif(not FOUND, reason="there is no C compiler")
 
 Small = Callable[[int], Architecture]
+Run = Callable[..., tuple[int, str, str]]
 
 
 def of(integers: Any, names: tuple[str, ...] = NAMES) -> Any:
@@ -95,3 +102,86 @@ def test_images_at_their_ends(small_architecture: Small, in_integers: Any) -> No
     with compiled(of(made.integers), FOUND[0], SANITIZED) as program:
         said = program.predict(images)
     assert (said.probabilities == probabilities(made.integers, images)).all()
+
+
+def test_a_model_becomes_a_program_that_knows_an_image(
+    nas_in: Run, saved: Path, tiny_model: Model, tmp_path: Path
+) -> None:
+    code, out, err = nas_in("export", str(saved), "--format", "c", "--out", "net.c")
+    assert (code, err) == (0, "")
+    assert "every output is what its arithmetic says" in out
+    assert {path.name for path in Path().iterdir()} == {"net.c", "net.h"}
+    images = load_test(find("fashion-mnist").reading(28, 1)).pixels.numpy()[:200]
+    Path("main.c").write_text(MAIN)
+    flags = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror"]
+    subprocess.run([FOUND[0], *flags, "main.c", "net.c", "-o", "main"], check=True)
+    given_images = images.transpose(0, 2, 3, 1).tobytes()
+    said = subprocess.run(["./main"], input=given_images, capture_output=True, check=True).stdout
+    expected = tiny_model.probabilities(torch.from_numpy(images)).numpy().argmax(1)
+    assert (np.array(said.split(), int) == expected).mean() > 0.8
+
+
+def test_it_is_told_in_json_too(nas_in: Run, saved: Path) -> None:
+    code, out, _ = nas_in("export", str(saved), "--int8", "--out", "net.c", "--json")
+    found = json.loads(out)
+    assert (code, found["format"], found["difference"]) == (0, "c", 0.0)
+    assert found["device"]["least"] <= found["device"]["arena"]
+    assert Path(found["device"]["compiler"]).name in COMPILERS
+
+
+def test_without_a_compiler_it_is_called_unproved(
+    nas_in: Run, saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nas.model.export.c.writing.compiler", lambda: None)
+    code, out, err = nas_in("export", str(saved), "--out", "net.c")
+    assert code == 0
+    assert "note: there is no C compiler here (gcc or clang), so that net-unproved.c" in err
+    assert out.startswith("net-unproved.c: c, ")
+    assert {path.name for path in Path().iterdir()} == {"net-unproved.c", "net-unproved.h"}
+    assert '#include "net-unproved.h"' in Path("net-unproved.c").read_text()
+
+
+def test_what_says_something_else_than_its_arithmetic_is_not_kept(
+    nas_in: Run, saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nas.model.export.c import writing
+
+    def wrong(*given: Any) -> Any:
+        text = source(*given)
+        return text._replace(c=text.c.replace("return best;", "return 0;"))
+
+    monkeypatch.setattr(writing, "source", wrong)
+    code, out, err = nas_in("export", str(saved), "--out", "net.c")
+    assert (code, out) == (2, "")
+    assert err.startswith("error: the compiled C says something else than its arithmetic of ")
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--format", "c", "--out", "net.onnx"), "--out is net.onnx, of onnx, but --format is c"),
+        (("--format", "onnx", "--out", "net.c"), "--out is net.c, of c, but --format is onnx"),
+        (("--out", "x.c"), "--out is x.h, a directory"),
+    ],
+)
+def test_bad_options(nas_in: Run, saved: Path, options: tuple[str, ...], words: str) -> None:
+    Path("x.h").mkdir()
+    code, _, err = nas_in("export", str(saved), *options)
+    assert code == 2
+    assert words in err
+    assert [path.name for path in Path().iterdir()] == ["x.h"]
+
+
+MAIN = """\
+#include "net.h"
+#include <stdio.h>
+
+int main(void)
+{
+    static uint8_t image[NAS_HEIGHT * NAS_WIDTH * NAS_CHANNELS], said[NAS_CLASSES];
+    while (fread(image, 1, sizeof image, stdin) == sizeof image)
+        printf("%d\\n", nas_predict(image, said));
+    return 0;
+}
+"""

@@ -15,7 +15,7 @@ from torch import nn
 from nas.datasets import find, load_test
 from nas.model.export import asked, exporting
 from nas.model.export.exporting import Sample, compare, in_8_bits
-from nas.model.export.formats import FORMATS
+from nas.model.export.formats import FORMATS, RUNTIMES
 from nas.model.export.int8 import calibration
 from nas.model.loading import load_classifier
 from nas.model.model import Model, save_model
@@ -96,9 +96,11 @@ def test_what_says_something_else_is_not_kept(
     def write(network: nn.Module, *rest: object) -> bytes:
         (*_, linear) = (part for part in network.modules() if isinstance(part, nn.Linear))
         linear.bias.data[3] += 0.01
-        return FORMATS["torchscript"].write(network, *rest)  # type: ignore[arg-type]
+        return RUNTIMES["torchscript"].write(network, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setitem(FORMATS, "off", replace(FORMATS["torchscript"], write=write))
+    off = replace(RUNTIMES["torchscript"], write=write)
+    for table in (FORMATS, RUNTIMES):
+        monkeypatch.setitem(table, "off", off)  # type: ignore[arg-type]
     Path("model").write_text("what was there before")
     code, out, err = nas_in("export", str(saved), "--format", "off", "--out", "model")
     assert (code, out) == (2, "")

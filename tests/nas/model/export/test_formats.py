@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from nas.datasets import find, load_test
-from nas.model.export.formats import FORMATS
+from nas.model.export.formats import RUNTIMES
 from nas.model.export.inference import Inference
 from nas.model.export.onnx_file import IR, OPSET
 from nas.model.loading import load_classifier
@@ -38,17 +38,17 @@ def images() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (7, 1, 28, 28), np.uint8)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", RUNTIMES)
 def test_what_is_written_says_what_the_model_says(
     tiny_model: Model, exported: Path, images: np.ndarray, tmp_path: Path, name: str
 ) -> None:
     known = tiny_model.metadata.for_export()
     metadata = known.to_text()
     network = Inference(tiny_model)
-    content = FORMATS[name].write(network, known.image, metadata)
+    content = RUNTIMES[name].write(network, known.image, metadata)
     path = tmp_path / "of.any.name"
     path.write_bytes(content)
-    said, run = FORMATS[name].read(path, metadata)
+    said, run = RUNTIMES[name].read(path, metadata)
     assert Metadata.from_text(said) == known
     assert json.loads(said["classes"]) == list(known.classes)
     expected = tiny_model.probabilities(torch.from_numpy(images)).numpy()
@@ -63,7 +63,7 @@ def test_what_is_written_says_what_the_model_says(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", RUNTIMES)
 @pytest.mark.parametrize("network", ["googlenet-28", "inception-28"])
 def test_the_catalogs_networks_in_every_format(
     make_model: MakeModel, images: np.ndarray, tmp_path: Path, network: str, name: str
@@ -71,8 +71,8 @@ def test_the_catalogs_networks_in_every_format(
     model = make_model(candidate(network).architecture, 28)
     known, path = model.metadata.for_export(), tmp_path / "file"
     metadata = known.to_text()
-    path.write_bytes(FORMATS[name].write(Inference(model), known.image, metadata))
-    found = FORMATS[name].read(path, metadata)[1](images)
+    path.write_bytes(RUNTIMES[name].write(Inference(model), known.image, metadata))
+    found = RUNTIMES[name].read(path, metadata)[1](images)
     expected = model.probabilities(torch.from_numpy(images)).numpy()
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
