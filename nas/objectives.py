@@ -16,11 +16,8 @@ for one image where the study asks for that.
 
 def known_of(cost: Cost) -> dict[str, float]:
     """What a cost tells, by the names of objectives and limits."""
-    return {
-        "params": cost.params,
-        "flops": cost.flops,
-        "activation_bytes": cost.activation_bytes,
-    }
+    known = {name: value for name, value in cost._asdict().items() if name in OBJECTIVES}
+    return {name: value for name, value in known.items() if value is not None}
 
 
 def known_losses(names: Sequence[str], known: Known) -> tuple[float, ...]:
@@ -66,6 +63,8 @@ OBJECTIVES: dict[str, Objective] = {
     "params": _before("params", "parameters", 1e7),
     "flops": _before("flops", "FLOPs", 1e10),
     "activation_bytes": _before("activation_bytes", "bytes", 1e8),
+    "flash_bytes": _before("flash_bytes", "bytes", 1e8),
+    "arena_bytes": _before("arena_bytes", "bytes", 1e8),
     "latency": _before("latency", "seconds", 1.0),
 }
 """Name to objective. The reference point of a study of the first edition stands at chance among ten

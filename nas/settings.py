@@ -14,7 +14,7 @@ from nas.seeds import derive
 from search_space.architecture import Candidate
 from search_space.catalog import Classic, candidate
 from search_space.checks import check_choice, check_range, check_type
-from search_space.cost import Cost, cost
+from search_space.cost import Cost, asks_for_device, cost
 from search_space.graph import Shape
 from search_space.space import SearchSpace
 from studies.evaluation import Identity, measured_so
@@ -31,7 +31,7 @@ DEFAULT_BUDGETS = (5_000, 20_000, 80_000)
 DEFAULT_ETA = 4.0
 DEFAULT_REPEATS = 0.2
 DEFAULT_OBJECTIVES = ("accuracy", "params", "flops")
-LIMITS = ("params", "flops", "activation_bytes", "latency")
+LIMITS = ("params", "flops", "activation_bytes", "flash_bytes", "arena_bytes", "latency")
 """What a study may have a limit for, as ``max_params`` and so on; latency takes time, so last."""
 
 AS_BEGUN = (
@@ -136,14 +136,15 @@ class Settings:
     images, increasing; one number is that of the last of three; ``promotion`` says who goes on from
     one to the next: with asha the best 1/``eta``. ``repeats`` is the share (0..1) of all training
     that goes to candidates once more, with other seeds, where their place on the front isn't
-    decided. Above ``max_params``, ``max_flops``, ``max_activation_bytes`` or ``max_latency``
-    (seconds of one image) a candidate is pruned before training; None: no limit. ``start_from`` are
-    candidates of the catalog that are the study's first trials. ``warm_start``: as it begins, it
-    learns what earlier studies of the database have measured in the same space with the same
-    recipe. ``min_accuracy`` (0..1) is the least that a network of use has, if that is more than the
-    ``reference`` has. ``metric`` is what accuracy is: the share of all images, or with
-    balanced-accuracy the mean over classes. ``folds``: each evaluation trains so many times, and
-    validates on other images each time; None: once, or as often as few images need.
+    decided. Nothing is proposed above ``max_params``, ``max_flops``, ``max_activation_bytes``,
+    ``max_flash_bytes`` or ``max_arena_bytes`` (of the network's C file), and what is above
+    ``max_latency`` (seconds of one image) is pruned before training; None: no limit.
+    ``start_from`` are candidates of the catalog that are the study's first trials. ``warm_start``:
+    as it begins, it learns what earlier studies of the database have measured in the same space
+    with the same recipe. ``min_accuracy`` (0..1) is the least that a network of use has, if that is
+    more than the ``reference`` has. ``metric`` is what accuracy is: the share of all images, or
+    with balanced-accuracy the mean over classes. ``folds``: each evaluation trains so many times,
+    and validates on other images each time; None: once, or as often as few images need.
 
     What follows is found as a study begins. ``edition`` 2: candidates are drawn evenly over the
     logarithm of parameters, and the front is measured in the logarithm of the error against the
@@ -164,6 +165,8 @@ class Settings:
     max_params: int | None = None
     max_flops: int | None = None
     max_activation_bytes: int | None = None
+    max_flash_bytes: int | None = None
+    max_arena_bytes: int | None = None
     max_latency: float | None = None
     start_from: tuple[str, ...] = ()
     warm_start: bool = True
@@ -198,7 +201,7 @@ class Settings:
         check_eta(self.eta)
         check_choice("promotion", self.promotion, PROMOTIONS)
         check_range("repeats", self.repeats, 0.0, 0.9, integer=False)
-        for name in ("max_params", "max_flops", "max_activation_bytes"):
+        for name in (f"max_{limit}" for limit in LIMITS if limit != "latency"):
             if getattr(self, name) is not None:
                 check_range(name.replace("_", " "), getattr(self, name), 1, 10**15)
         if self.max_latency is not None:
@@ -239,9 +242,15 @@ class Settings:
         """Those of the limits that a candidate is checked against without running it."""
         return {name: limit for name, limit in self.limits().items() if name != "latency"}
 
+    @property
+    def on_device(self) -> bool:
+        """Whether costs on a device are among the objectives or the limits."""
+        return asks_for_device((*self.objectives, *self.limits()))
+
     def cost(self, candidate: Candidate) -> Cost:
         """A candidate's exact cost on the study's images."""
-        return cost(candidate.architecture, self.resolution, self.channels, self.classes)
+        device = self.on_device
+        return cost(candidate.architecture, self.resolution, self.channels, self.classes, device)
 
     def request(
         self,

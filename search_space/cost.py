@@ -1,9 +1,11 @@
 """Exact cost of a layer graph, by folding it: shapes, parameters, FLOPs, activation bytes."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
 from search_space.architecture import Architecture
+from search_space.device.needs import Needs, needs
 from search_space.expand import expand
 from search_space.graph import (
     Add,
@@ -32,12 +34,16 @@ class Cost(NamedTuple):
     and the input of every node around the layer, the image among them; ReLU overwrites its input
     where nobody else needs it. A max-pool holds the int64 indices of its output too, as torch's
     does on a CPU. Scratch memory inside a layer's kernel is not counted.
+    ``flash_bytes`` and ``arena_bytes`` are those of its C file in 8-bit integers
+    (`search_space.device`), None where they were not asked for.
     """
 
     output: Shape
     params: int
     flops: int
     activation_bytes: int
+    flash_bytes: int | None = None
+    arena_bytes: int | None = None
 
     @property
     def macs(self) -> int:
@@ -46,10 +52,24 @@ class Cost(NamedTuple):
 
 
 def cost(
-    architecture: Architecture, resolution: int = 28, channels: int = 1, classes: int = 10
+    architecture: Architecture,
+    resolution: int = 28,
+    channels: int = 1,
+    classes: int = 10,
+    device: bool = False,
 ) -> Cost:
-    """Cost of ``architecture`` on square images of ``resolution`` pixels, no module built."""
-    return graph_cost(expand(architecture, channels, classes), (channels, resolution, resolution))
+    """Cost of ``architecture`` on square images of ``resolution`` pixels, no module built.
+
+    With ``device`` that on a device too, which takes ten times as long.
+    """
+    graph, image = expand(architecture, channels, classes), (channels, resolution, resolution)
+    total = graph_cost(graph, image)
+    return total._replace(**needs(graph, image)._asdict()) if device else total
+
+
+def asks_for_device(names: Iterable[str]) -> bool:
+    """Whether costs on a device are among these names of objectives or limits."""
+    return not set(names).isdisjoint(Needs._fields)
 
 
 def graph_cost(graph: Node, shape: Shape) -> Cost:

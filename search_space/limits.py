@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from search_space.architecture import Candidate
-from search_space.cost import Cost, cost
+from search_space.cost import Cost, asks_for_device, cost
 from search_space.space import SearchSpace
 
 STARTS = 8
@@ -31,15 +31,17 @@ def check_limits(
 ) -> None:
     """ValueError, with the nearest candidate's cost, if none is found within the limits.
 
-    ``limits`` are by the names of ``Cost``: params, flops, activation_bytes.
+    ``limits`` are by the names of ``Cost``: params, flops, activation_bytes, flash_bytes,
+    arena_bytes.
     """
     found, _ = nearest(space, resolution, channels, classes, limits)
     if within(found._asdict(), limits):
         return
     given = " and ".join(f"{_option(name)} {limit:,}" for name, limit in limits.items())
     costs = [f"{found.params:,} parameters", f"{found.flops:,} FLOPs"]
-    if "activation_bytes" in limits:
-        costs.append(f"{found.activation_bytes:,} activation bytes")
+    for name in ("activation_bytes", "flash_bytes", "arena_bytes"):
+        if name in limits:
+            costs.append(f"{getattr(found, name):,} {name.replace('_', ' ')}")
     raise ValueError(
         f"no candidate of the space meets {given}; the nearest found has "
         f"{', '.join(costs[:-1])} and {costs[-1]}: raise the limit, or allow smaller choices"
@@ -59,7 +61,7 @@ def nearest(
     that brings the cost down; costs fall with almost every single choice, so that ends at the
     smallest candidate or close to it.
     """
-    random_state = random.Random(0)
+    random_state, device = random.Random(0), asks_for_device(limits)
 
     def measure(fixed: dict[str, Any]) -> tuple[float, Cost, dict[str, tuple[Any, Sequence[Any]]]]:
         asked: dict[str, tuple[Any, Sequence[Any]]] = {}
@@ -70,7 +72,7 @@ def nearest(
             return answer
 
         candidate: Candidate = space.sample(choose, resolution)
-        total = cost(candidate.architecture, resolution, channels, classes)
+        total = cost(candidate.architecture, resolution, channels, classes, device)
         return max(over(total._asdict(), limits).values(), default=0.0), total, asked
 
     tried = sorted((measure({}) for _ in range(SAMPLES)), key=lambda found: found[0])

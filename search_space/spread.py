@@ -14,7 +14,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from search_space.architecture import Candidate
-from search_space.cost import Cost, cost
+from search_space.cost import Cost, asks_for_device, cost
 from search_space.dimensions import DIMENSIONS, general
 from search_space.graph import Shape
 from search_space.limits import nearest, within
@@ -41,7 +41,7 @@ EDGE = 0.02
 """Share of the sample beyond the smallest and the largest size that is aimed at."""
 
 
-COSTS = ("params", "flops", "activation_bytes")
+COSTS = ("params", "flops", "activation_bytes", "flash_bytes", "arena_bytes")
 
 
 class Drawn(NamedTuple):
@@ -62,8 +62,9 @@ class _Known(NamedTuple):
 class Spread:
     """Draws candidates of a space for images of one shape and so many classes.
 
-    ``limits`` are by the names of ``Cost``; a candidate above one is never drawn. ValueError where
-    none was found within them.
+    ``limits`` are by the names of ``Cost``; a candidate above one is never drawn. With ``device``
+    costs are those on a device too, also where no limit asks for them. ValueError where none was
+    found within the limits.
     """
 
     def __init__(
@@ -72,9 +73,11 @@ class Spread:
         image: Shape,
         classes: int,
         limits: Mapping[str, float] | None = None,
+        device: bool = False,
     ) -> None:
         self._space, self._image, self._classes = space, image, classes
         self._limits = dict(limits or {})
+        self._device = device or asks_for_device(self._limits)
         rng = Random(0)
         found = []
         for _ in range(LEARNED):
@@ -120,7 +123,8 @@ class Spread:
     def largest(self) -> Cost:
         """The most that one of the candidates it has learned from has, of each cost."""
         costs = [one.drawn.cost for one in self._known]
-        most = {name: max(getattr(c, name) for c in costs) for name in COSTS}
+        found = {name: [getattr(one, name) for one in costs] for name in COSTS}
+        most = {name: max(values) for name, values in found.items() if None not in values}
         return costs[-1]._replace(**most)
 
     def _allowed(self, total: Cost) -> bool:
@@ -145,7 +149,8 @@ class Spread:
             return params[name]
 
         candidate = self._space.sample(choose, self._image[1])
-        total = cost(candidate.architecture, self._image[1], self._image[0], self._classes)
+        channels, resolution, _ = self._image
+        total = cost(candidate.architecture, resolution, channels, self._classes, self._device)
         return Drawn(params, candidate, total)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     import optuna
 
-COSTS = ("params", "flops", "activation_bytes", "latency")
+COSTS = ("params", "flops", "activation_bytes", "flash_bytes", "arena_bytes", "latency")
 """What is known of a candidate before it is trained."""
 
 
@@ -19,11 +19,12 @@ class Kept:
     """A trial's record; what isn't known yet, or does not apply, has its default.
 
     ``key`` and ``architecture`` are the candidate's, the latter in words; ``params``, ``flops`` (2
-    x multiply-adds) and ``activation_bytes`` are its exact cost, ``latency`` its measured seconds
-    for one image. ``catalog`` names the network that the trial began from. ``rungs`` are validation
-    accuracies (0..1), one a rung; ``seconds`` is what its evaluations took together. ``repeat``
-    counts the trainings of the candidate with other seeds before this one, which then has no rungs:
-    it is at the last alone. ``stopped`` says why it was not promoted, ``failure`` why it failed,
+    x multiply-adds) and ``activation_bytes`` are its exact cost, ``flash_bytes`` and
+    ``arena_bytes`` that of its C file, ``latency`` its measured seconds for one image. ``catalog``
+    names the network that the trial began from. ``rungs`` are validation accuracies (0..1), one a
+    rung; ``seconds`` is what its evaluations took together. ``repeat`` counts the trainings of the
+    candidate with other seeds before this one, which then has no rungs: it is at the last alone.
+    ``stopped`` says why it was not promoted, ``failure`` why it failed,
     ``lost_workers`` how the workers ended that died over it. ``others`` are attributes of other
     programs.
     """
@@ -33,6 +34,8 @@ class Kept:
     params: int | None = None
     flops: int | None = None
     activation_bytes: int | None = None
+    flash_bytes: int | None = None
+    arena_bytes: int | None = None
     latency: float | None = None
     catalog: str | None = None
     promised: float | None = None

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from nas.datasets.found import PixelRange
+from nas.objectives import OBJECTIVES
 from nas.text import read_text
 from search_space.checks import check_choice
 from search_space.space import SearchSpace
@@ -76,7 +77,8 @@ def sizes(text: str) -> tuple[str, tuple[int, ...]]:
     """A cost and sizes of it, of ``50k,200k`` parameters or ``flops:10M``; ValueError otherwise."""
     cost, colon, listed = text.rpartition(":")
     cost = cost.strip() if colon else "params"
-    check_choice("cost", cost, ("params", "flops", "activation_bytes"))
+    sized = [name for name, one in OBJECTIVES.items() if one.known and name != "latency"]
+    check_choice("cost", cost, sized)
     return cost, tuple(sorted({count("size", part) for part in names(listed)}))
 
 

@@ -134,6 +134,22 @@ def run(
     max_activation_bytes: Annotated[
         str | None, typer.Option(help="Most bytes of activations that it may hold at once.")
     ] = None,
+    max_flash: Annotated[
+        str | None,
+        typer.Option(
+            "--max-flash",
+            "--max-flash-bytes",
+            help="Most bytes of flash that its C file may take, such as 64k.",
+        ),
+    ] = None,
+    max_ram: Annotated[
+        str | None,
+        typer.Option(
+            "--max-ram",
+            "--max-arena-bytes",
+            help="Most bytes of memory that its C file may take.",
+        ),
+    ] = None,
     max_latency: Annotated[
         str | None,
         typer.Option(help="Prune what takes longer for an image on this machine, such as 2ms."),
@@ -251,6 +267,8 @@ def run(
         "params": parsing.limit("--max-params", max_params),
         "flops": parsing.limit("--max-flops", max_flops),
         "activation_bytes": parsing.limit("--max-activation-bytes", max_activation_bytes),
+        "flash_bytes": parsing.limit("--max-flash", max_flash),
+        "arena_bytes": parsing.limit("--max-ram", max_ram),
         "latency": parsing.short_limit("--max-latency", max_latency),
     }
     chosen_objectives = chosen(parsing.names(objectives))

@@ -53,7 +53,8 @@ class Even(OneByOne):
 def spread_of(settings: Settings) -> Spread:
     """What draws candidates of a study's space, for its images, within its limits."""
     limits = tuple(sorted(settings.free_limits().items()))
-    return _spread(_Hashed(settings.space), settings.image, settings.classes, limits)
+    space, device = _Hashed(settings.space), settings.on_device
+    return _spread(space, settings.image, settings.classes, limits, device)
 
 
 class _Hashed:
@@ -71,6 +72,10 @@ class _Hashed:
 
 @lru_cache(maxsize=SPREADS)
 def _spread(
-    hashed: _Hashed, image: Shape, classes: int, limits: tuple[tuple[str, float], ...]
+    hashed: _Hashed,
+    image: Shape,
+    classes: int,
+    limits: tuple[tuple[str, float], ...],
+    device: bool,
 ) -> Spread:
-    return Spread(hashed.space, image, classes, dict(limits))
+    return Spread(hashed.space, image, classes, dict(limits), device)

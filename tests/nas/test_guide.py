@@ -26,6 +26,8 @@ LITTLE = {
     'weights="IMAGENET1K_V1"': "init_weights=False",  # a download
     "trials=30": "trials=2, workers=0, precision='float32', progress=False",
     "Settings(max": "Settings(budgets=(256,), max",
+    "Settings(dataset=name, ": "Settings(dataset=name, max_params=3000, budgets=(128,), folds=1, ",
+    "trials=20": "trials=2, workers=0, precision='float32', progress=False",
     '"googlenet-28", epochs=20': '"inception-28", epochs=1, train_size=300, resolution=8',
 }
 """What scripts ask for, and what takes little time instead."""
@@ -90,6 +92,10 @@ def tried(line: str, small: Run) -> None:
         assert extra
         assert re.search(rf"^{extra[1]} = ", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
         return
+    if program == "cc":
+        if compiler := shutil.which("gcc") or shutil.which("clang") or shutil.which("cc"):
+            subprocess.run([compiler, *arguments], check=True)
+        return
     assert program == "nas", line
     into = None
     if ">" in arguments:
@@ -119,6 +125,8 @@ def test_every_line_of_the_page_works(
     for language, block in BLOCK.findall((DOCS / f"{page}.md").read_text()):
         if language == "toml":
             Path("my.toml").write_text(block)
+        elif language == "c":
+            Path("main.c").write_text(block)
         elif language == "python":
             script = block
             for asked_for, little in LITTLE.items():

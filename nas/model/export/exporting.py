@@ -55,9 +55,9 @@ class OnDevice:
 class Exported:
     """A file that was kept, and how far the probabilities of its float32 weights were off.
 
-    It is at ``path``. ``tested`` where the images were real ones. ``accuracies`` are those of float32 and of 8-bit
-    integers, where that was asked for. ``device`` is of a C file, whose ``difference`` is 0 where
-    it was proved and None where no compiler could.
+    It is at ``path``. ``tested`` where the images were real ones. ``accuracies`` are those of
+    float32 and of 8-bit integers, where that was asked for. ``device`` is of a C file, whose
+    ``difference`` is 0 where it was proved and None where no compiler could.
     """
 
     path: Path

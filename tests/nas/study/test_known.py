@@ -17,8 +17,13 @@ from nas.study.loop import search
 from nas.study.opened import open_study
 from nas.study.until import Until
 from nas.workers.protocol import InDriver
+from search_space.architecture import Candidate
 from search_space.catalog import candidate
 from search_space.cost import cost
+from search_space.device.arena import arena
+from search_space.device.flash import flash
+from search_space.device.needs import CODE_BYTES
+from search_space.device.operations import operations
 from search_space.expand import expand
 from studies.evaluation import Evaluation
 from studies.results import Results
@@ -178,3 +183,26 @@ def test_every_limit_has_an_objective_and_a_reference_that_the_catalog_meets() -
         assert objective.known
         assert 0 < objective.value(known, None) < objective.axis.reference
         assert math.isfinite(objective.axis.reference)
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe", "ms-ehvi"])
+def test_bytes_on_a_device_are_exact_and_nothing_above_a_limit_is_proposed(
+    store: Store, tiny_settings: Settings, sampler: str
+) -> None:
+    settings = replace(
+        tiny_settings,
+        sampler=sampler,
+        objectives=("accuracy", "flash_bytes"),
+        max_flash_bytes=6_500,
+        max_arena_bytes=450,
+    )
+    bring(store, settings, 8)
+    for trial in trials_of(store):
+        assert trial.state == TrialState.COMPLETE
+        kept = trial.user_attrs
+        architecture = Candidate.from_json(store.candidate(kept["key"])).architecture
+        graph = expand(architecture, 1, 10)
+        plan = operations(graph, (1, 8, 8))
+        assert kept["flash_bytes"] == flash(plan, CODE_BYTES).total <= 6_500
+        assert kept["arena_bytes"] == arena(plan).bytes <= 450
+        assert trial.values[1] == kept["flash_bytes"]
