@@ -5,7 +5,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search_space.cost import cost
@@ -54,6 +54,7 @@ def test_a_draw_is_what_its_params_make(spread: Spread, drawn: list[Drawn]) -> N
 
 
 @given(st.floats(3.3, 5.5), st.floats(5.5, 7.5), st.integers(0, 2**32))
+@settings(max_examples=max(8, settings.default.max_examples // 4))
 def test_nothing_above_a_limit_is_drawn(params: float, flops: float, seed: int) -> None:
     limits = {"params": 10**params, "flops": 10**flops}
     rng, spread = Random(seed), Spread(SearchSpace(DEFAULTS_0_1), IMAGE, 10, limits)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from nas import compare, network
+from nas import Comparison, compare, network
 from nas.reporting.comparison import tables
 from nas.reporting.tables import print_rows
 
@@ -42,10 +42,16 @@ def test_rows_hold_plain_values_and_html_all_tables(tmp_path: Path) -> None:
     assert repr(found) == "<Comparison of googlenet-28, inception-28>"
 
 
-@pytest.mark.parametrize("width", [80, 200])
-def test_nothing_breaks_inside_a_number_or_a_name(width: int) -> None:
+@pytest.fixture(scope="module")
+def timed() -> Comparison:
+    """Networks of long names and large figures."""
     names = ("googlenet-torchvision", "googlenet-asymmetric", "alexnet", "vgg11", "inception-28")
-    found = compare(*names, hardware="a100", latency=True)
+    return compare(*names, hardware="a100", latency=True)
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_nothing_breaks_inside_a_number_or_a_name(timed: Comparison, width: int) -> None:
+    found = timed
     console = Console(width=width, record=True, file=io.StringIO())
     for table in tables(found.networks, found.hardware):
         print_rows(console, table)
