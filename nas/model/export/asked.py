@@ -32,6 +32,10 @@ def check_export(format: str | None, out: Path, int8: bool) -> str:
     check_file("--out", out)
     if name == C:
         check_file("--out", out.with_suffix(".h"))
+        if not out.name.isprintable() or set(out.name) & set('"\\'):
+            raise ValueError(
+                f"--out is {out}, which C can't include; give a name without quotes and backslashes"
+            )
     return name
 
 

@@ -273,8 +273,11 @@ def _convolution(
     steps = np.maximum(np.abs(weight).reshape(len(weight), -1).max(1), 1e-30) / MOST_WEIGHT
     whole = np.rint(weight / steps[:, None, None, None]).astype(np.int64)
     units = steps * scale
-    limit = 2**31 - 1 - 2**30
-    added = np.rint(np.clip(bias / units, -limit, limit)).astype(np.int64)
+    # What is left of 32 bits beside the largest sum, and what the zeros may add to it.
+    room = 2**31 - 1 - 2 * MOST * np.abs(whole).sum((1, 2, 3))
+    if (room < 0).any():
+        raise ValueError(f"{one.name} adds too many products for 32 bits; make it narrower")
+    added = np.clip(np.rint(bias / units), -room, room).astype(np.int64)
     factors = fixed_point(units / out.scale)
     return IntegerOperation(one, zeros, out.zero, low, whole.transpose(0, 2, 3, 1), added, factors)
 

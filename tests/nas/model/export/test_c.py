@@ -163,6 +163,7 @@ def test_what_says_something_else_than_its_arithmetic_is_not_kept(
         (("--format", "c", "--out", "net.onnx"), "--out is net.onnx, of onnx, but --format is c"),
         (("--format", "onnx", "--out", "net.c"), "--out is net.c, of c, but --format is onnx"),
         (("--out", "x.c"), "--out is x.h, a directory"),
+        (("--out", 'a"b.c'), "which C can't include; give a name without quotes"),
     ],
 )
 def test_bad_options(nas_in: Run, saved: Path, options: tuple[str, ...], words: str) -> None:

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nas.model.integer.arithmetic import computed, logits, probabilities
-from nas.model.integer.floating import folded, run
-from nas.model.integer.quantization import fixed_point, grid_of
+from nas.model.integer.floating import Weights, folded, run
+from nas.model.integer.quantization import Grid, _convolution, fixed_point, grid_of
 from search_space.catalog import candidate
-from search_space.device.operations import CONV, IMAGE, operations
+from search_space.device.operations import CONV, IMAGE, Operation, operations
 from search_space.expand import expand
 from search_space.graph import Conv
 from search_space.network import module
@@ -48,6 +48,19 @@ def test_a_factor_is_as_exact_as_31_bits(factor: float) -> None:
     assert 1 <= shift <= 62
     error = abs(Fraction(multiplier, 2**shift) - Fraction(factor))
     assert error <= Fraction(factor) / 2**30 or (multiplier == 0 and factor < 2**-31)
+
+
+def test_sums_that_32_bits_cannot_hold_are_refused() -> None:
+    one = Operation(CONV, "stem", (1,), 2)
+    for count, fits in ((20_000, True), (40_000, False)):
+        weights = Weights(torch.ones(1, count, 1, 1).double(), torch.tensor([1e9]).double())
+        zeros = (np.array([0]),)
+        if fits:
+            made = _convolution(one, weights, 1.0, zeros, Grid(1e6, 0), 0)
+            assert int(made.bias[0]) + 2 * 255 * 127 * count == 2**31 - 1, "it is cut to what fits"
+        else:
+            with pytest.raises(ValueError, match="stem adds too many products for 32 bits"):
+                _convolution(one, weights, 1.0, zeros, Grid(1e6, 0), 0)
 
 
 @given(st.lists(st.floats(-100, 100), min_size=2, max_size=50), st.booleans())
