@@ -91,6 +91,22 @@ def train(
     max_activation_bytes: Annotated[
         str | None, typer.Option(help="With best: of networks of no more bytes of activations.")
     ] = None,
+    max_flash: Annotated[
+        str | None,
+        typer.Option(
+            "--max-flash",
+            "--max-flash-bytes",
+            help="With best: of networks of no more bytes of flash.",
+        ),
+    ] = None,
+    max_ram: Annotated[
+        str | None,
+        typer.Option(
+            "--max-ram",
+            "--max-arena-bytes",
+            help="With best: of networks of no more bytes of memory.",
+        ),
+    ] = None,
     precision: Annotated[
         str,
         typer.Option(help=f"{PRECISION_HELP}; auto: as the trial was searched, else the faster."),
@@ -123,6 +139,8 @@ def train(
         "params": parsing.limit("--max-params", max_params),
         "flops": parsing.limit("--max-flops", max_flops),
         "activation_bytes": parsing.limit("--max-activation-bytes", max_activation_bytes),
+        "flash_bytes": parsing.limit("--max-flash", max_flash),
+        "arena_bytes": parsing.limit("--max-ram", max_ram),
     }
     within = {name: limit for name, limit in limits.items() if limit is not None}
     _check_together(network, front, divided, time_limit, up_to, within)

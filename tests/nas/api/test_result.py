@@ -42,6 +42,8 @@ def test_the_best_within_limits_is_a_trial_of_the_study(result: StudyResult) -> 
     assert within["params"] == least
     with pytest.raises(ValueError, match="has no completed trial of at most 3 params"):
         result.best(params=3)
+    with pytest.raises(ValueError, match="at most 10,000,000 flash_bytes; raise the limit, or"):
+        result.best(flash_bytes=10**7)  # which this study didn't ask for
     table = result.best_up_to(sizes=(least, 10**6))
     assert [row["trial"] for row in table] == [within["trial"], best["trial"]]
     assert math.isclose(table[1]["accuracy"], best["accuracy"])
