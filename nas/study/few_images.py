@@ -63,7 +63,7 @@ def words_of_few(settings: Settings, found: Found) -> list[str]:
     lines = [
         f"{passes} of {each} images: {', '.join(epochs)} epochs of the {found.train:,} for training"
     ]
-    validated = round(found.validation * folds)
+    validated = found.validation * folds
     if folds > 1:
         times = "twice" if folds == 2 else f"{folds} times"
         lines.append(

@@ -43,15 +43,19 @@ def test_rows_hold_plain_values_and_html_all_tables(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def timed() -> Comparison:
-    """Networks of long names and large figures."""
+def compared() -> list[Comparison]:
+    """Networks of long names and large figures; and two with their times."""
     names = ("googlenet-torchvision", "googlenet-asymmetric", "alexnet", "vgg11", "inception-28")
-    return compare(*names, hardware="a100", latency=True)
+    timed = compare("googlenet-28", "inception-28", latency=True)
+    return [compare(*names, hardware="a100"), timed]
 
 
 @pytest.mark.parametrize("width", [80, 200])
-def test_nothing_breaks_inside_a_number_or_a_name(timed: Comparison, width: int) -> None:
-    found = timed
+@pytest.mark.parametrize("which", [0, 1], ids=["large", "timed"])
+def test_nothing_breaks_inside_a_number_or_a_name(
+    compared: list[Comparison], which: int, width: int
+) -> None:
+    found = compared[which]
     console = Console(width=width, record=True, file=io.StringIO())
     for table in tables(found.networks, found.hardware):
         print_rows(console, table)

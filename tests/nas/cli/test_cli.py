@@ -43,7 +43,7 @@ BAD = [
     ("--objectives accuracy,speed", "objective is 'speed'; choose one of: accuracy, params"),
     (
         "--objectives params,params",
-        "give at least one of accuracy, params, flops, activation_bytes, latency, each",
+        f"give at least one of {', '.join(OBJECTIVES)}, each",
     ),
     ("--max-latency 3601s", "--max-latency is '3601s'; give a time such as 500us"),
     ("--max-latency=", "--max-latency is ''; give a time such as 500us"),
