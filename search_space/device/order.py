@@ -33,11 +33,6 @@ def best_order(given: Operations) -> Ordered:
     return Ordered([one for order in orders for one in order], peak)
 
 
-def peak_of(given: Operations, order: list[Operation]) -> int:
-    """The most bytes that are held at once in an order."""
-    return _Piece(given, order).peak_as_given()
-
-
 def _buffers(given: Operations, one: Operation) -> tuple[set[int], int]:
     """The buffers that an operation reads, and the one that it writes to."""
     return {given.places[t].buffer for t in one.inputs}, given.places[one.output].buffer

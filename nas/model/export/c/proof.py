@@ -22,24 +22,26 @@ STRICT = ("-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror", "-Wconversion"
 """What the source is compiled with; a warning is an error."""
 
 NAME = "network"
+"""What the object file is called, whatever the header is."""
 
-DRIVER = f"""\
-#include "{NAME}.h"
+DRIVER = """
 #include <stdio.h>
 
 int main(void)
-{{
+{
     static uint8_t image[NAS_HEIGHT * NAS_WIDTH * NAS_CHANNELS], said[NAS_CLASSES];
-    while (fread(image, 1, sizeof image, stdin) == sizeof image) {{
+    while (fread(image, 1, sizeof image, stdin) == sizeof image) {
         const uint32_t best = (uint32_t)nas_predict(image, said);
         for (int k = 0; k < 4; k++)
             putchar((int)(best >> (8 * k) & 255));
         fwrite(said, 1, sizeof said, stdout);
-    }}
+    }
     return 0;
-}}
+}
 """
-"""A program that reads images and writes of each its class, 4 bytes, and its probabilities."""
+"""A program, once it includes the header: it reads images, and writes of each its class, 4 bytes, and
+its probabilities.
+"""
 
 
 class Sizes(NamedTuple):
@@ -71,8 +73,8 @@ def compiled(source: Source, path: str, options: Sequence[str] = ("-O2",)) -> It
     with tempfile.TemporaryDirectory(prefix="inception-nas-") as scratch:
         directory = Path(scratch)
         (directory / f"{NAME}.c").write_text(source.c, "utf-8")
-        (directory / f"{NAME}.h").write_text(source.h, "utf-8")
-        (directory / "main.c").write_text(DRIVER, "utf-8")
+        (directory / f"{source.name}.h").write_text(source.h, "utf-8")
+        (directory / "main.c").write_text(f'#include "{source.name}.h"\n{DRIVER}', "utf-8")
         flags = [path, *STRICT, *options]
         _run([*flags, "-c", f"{NAME}.c"], directory)
         _run([*flags, "main.c", f"{NAME}.o", "-o", "main"], directory)

@@ -10,7 +10,7 @@ from nas.model.integer.quantization import (
     IntegerOperation,
     constants_of,
 )
-from search_space.device.arena import Arena, arena
+from search_space.device.arena import Arena
 from search_space.device.operations import (
     ADD,
     AFFINE,
@@ -48,8 +48,9 @@ WIDTH = 96
 
 
 class Source(NamedTuple):
-    """The text of both files, by their endings."""
+    """The text of both files, by their endings; ``name`` is what the header is called."""
 
+    name: str
     c: str
     h: str
 
@@ -74,10 +75,11 @@ class _Constants:
         self.multipliers, self.shifts = _Pool(), _Pool()
 
 
-def source(network: IntegerNetwork, classes: Sequence[str], name: str, about: str) -> Source:
+def source(
+    network: IntegerNetwork, placed: Arena, classes: Sequence[str], name: str, about: str
+) -> Source:
     """The files of a network, whose header is called ``name``.h; ``about`` says what it is."""
     plan = network.operations
-    placed = arena(plan)
     by_output = {one.operation.output: one for one in network.integers}
     made = _Constants()
     rows = [_row(network, placed, by_output[one.output], made) for one in placed.order]
@@ -127,7 +129,7 @@ int nas_predict(const uint8_t *image, uint8_t *probabilities);
         _array("uint16_t", "exponentials", network.exponentials.tolist()),
         files("nas.model.export.c").joinpath("kernels.c").read_text("utf-8"),
     ]
-    return Source("\n\n".join(parts), header)
+    return Source(name, "\n\n".join(parts), header)
 
 
 def _row(network: IntegerNetwork, placed: Arena, one: IntegerOperation, made: _Constants) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 
 from nas.files import replace_file
 from nas.model.classifier import model_classifier
-from nas.model.export.c.proof import NAME, Said, compiled, compiler
+from nas.model.export.c.proof import Said, compiled, compiler
 from nas.model.export.c.source import Source, source
 from nas.model.export.exporting import BATCH, MOST_LOSS, Exported, OnDevice, Sample
 from nas.model.export.formats import C
@@ -16,8 +16,8 @@ from nas.model.integer.arithmetic import logits, softmax
 from nas.model.integer.quantization import IntegerNetwork, quantize
 from nas.model.metadata import ModelMetadata
 from nas.model.model import Model
-from search_space.device.arena import arena
-from search_space.device.flash import flash
+from search_space.device.arena import Arena, arena
+from search_space.device.flash import Flash, flash
 from search_space.words import describe
 
 SMALL = ("-Os",)
@@ -44,20 +44,19 @@ def export_c(model: Model, out: Path, sample: Sample, train: Sample) -> Exported
             f"{len(said):,} images, over {MOST_LOSS:.0%} less; nothing was kept"
         )
     path = compiler()
-    code = None
-    if path is not None:
-        code = _proved(_source(model, network, NAME), path, sample, expected)
-    else:
+    if path is None:
         out = out.with_name(f"{out.stem}-unproved{out.suffix}")
         print(
             f"note: there is no C compiler here (gcc or clang), so that {out} was never run: "
             "compile it, and compare it, before you trust it",
             file=sys.stderr,
         )
-    written = _source(model, network, out.stem)
+    placed, kept = arena(network.operations), flash(network.operations, 0)
+    about = _about(model.metadata, placed, kept)
+    written = source(network, placed, model.metadata.classes, out.stem, about)
+    code = None if path is None else _proved(written, path, sample, expected)
     for file, text in ((out.with_suffix(".h"), written.h), (out, written.c)):
         replace_file(file, text.encode("utf-8"))
-    placed, kept = arena(network.operations), flash(network.operations, 0)
     return Exported(
         out,
         C,
@@ -98,14 +97,8 @@ def _proved(text: Source, path: str, sample: Sample, expected: Said) -> int:
     return code
 
 
-def _source(model: Model, network: IntegerNetwork, name: str) -> Source:
-    known = model.metadata
-    return source(network, known.classes, name, _about(known, network))
-
-
-def _about(known: ModelMetadata, network: IntegerNetwork) -> str:
+def _about(known: ModelMetadata, placed: Arena, kept: Flash) -> str:
     """What the file is, for whoever opens it."""
-    placed, kept = arena(network.operations), flash(network.operations, 0)
     image = "x".join(map(str, known.image))
     return (
         f"{describe(known.candidate)}\n"

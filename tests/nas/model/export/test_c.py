@@ -36,7 +36,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 def of(integers: Any, names: tuple[str, ...] = NAMES) -> Any:
-    return source(integers, names, "network", "a test")
+    return source(integers, arena(integers.operations), names, "network", "a test")
 
 
 @given(seed=st.integers(0, 2**32), size=st.integers(4, 13), channels=st.sampled_from([1, 3]))
@@ -76,7 +76,8 @@ def test_it_is_as_large_as_foretold(small_architecture: Small, in_integers: Any)
 def test_names_can_do_no_harm(small_architecture: Small, in_integers: Any) -> None:
     made = in_integers(small_architecture(0), 8)
     names = ("*/ int x;", "a\nb", "/*", "??/", "caf\u00e9\\")
-    text = source(made.integers, names, "network", "trial */ 7\n#error")
+    placed = arena(made.integers.operations)
+    text = source(made.integers, placed, names, "a name", "trial */ 7\n#error")
     with compiled(text, FOUND[0]) as program:
         said = program.predict(made.images)
     assert (said.probabilities == probabilities(made.integers, made.images)).all()
