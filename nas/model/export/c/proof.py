@@ -39,9 +39,7 @@ int main(void)
     return 0;
 }
 """
-"""A program, once it includes the header: it reads images, and writes of each its class, 4 bytes, and
-its probabilities.
-"""
+"""A program, once it includes the header: of each image its class, 4 bytes, and probabilities."""
 
 
 class Sizes(NamedTuple):
