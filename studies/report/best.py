@@ -20,10 +20,15 @@ def section(content: Content) -> Section:
     if not tables:
         return Section("best", TITLE, [Words("No trial has completed with an accuracy yet.")])
     words = f"{words_of(content.results)} What is marked * is below that."
+    if content.estimates.known:
+        words += (
+            " What is expected of other seeds, by the same reckoning, is the middle of the "
+            "interval; by it the best is chosen."
+        )
     return Section("best", TITLE, [Words(words), *tables])
 
 
-HEADER = ("95 %", "on the front", "parameters", "FLOPs", "trains it")
+HEADER = ("expected", "95 %", "on the front", "parameters", "FLOPs", "trains it")
 
 
 def _row(content: Content, best: Best) -> tuple[str, ...]:
@@ -31,12 +36,14 @@ def _row(content: Content, best: Best) -> tuple[str, ...]:
     if trial is None or accuracy is None:
         return (f"{best.limit:,}", "none", *[""] * (1 + len(HEADER)))
     known = best.estimate
+    expected = f"{known.mean:.2%}" if known else "unknown"
     interval = f"{known.low:.2%} to {known.high:.2%}" if known else "unknown"
     chance = content.estimates.on_front(trial)
     return (
         f"{best.limit:,}",
         str(trial.number),
         f"{accuracy:.2%}" + ("" if best.useful else " *"),
+        expected,
         interval,
         "" if chance is None else f"{chance:.0%}",
         f"{trial.params:,}",

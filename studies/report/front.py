@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import plotly.graph_objects as go
 
+from studies.labels import sides
 from studies.page import PageTable
 from studies.plots import pairs, pareto_figure, within
 from studies.report.content import Content, Reference, quantity
@@ -18,6 +20,9 @@ REACH = 0.7
 """Decades beyond the trials within which a reference is drawn; further away it is only listed."""
 
 ACCURACY_REACH = 0.08
+REFERENCE_SIZE = 10
+ON_LINE = 200
+"""Dots that stand for the line from which on a network counts, where names should not be."""
 OTHER = "#8a96a3"
 
 
@@ -86,12 +91,7 @@ def _add_references(figure: go.Figure, content: Content) -> list[Reference]:
                 shown.append(((across_x, up_y), reference))
         if not shown:
             continue
-        for published in (False, True):
-            kind = [one for one in shown if one[1].published is published]
-            if kind:
-                trace = _reference_dots([t for t, _ in kind], [r for _, r in kind], published)
-                trace.showlegend = trace.name not in {t.name for t in figure.data}
-                figure.add_trace(trace, **where)
+        to = []  # where a value is in the view, 0..1
         for axis, key, column in ((x, "xaxis", 0), (y, "yaxis", 1)):
             suffix = "" if place == 0 else str(place + 1)
             low, high = figure.layout[f"{key}{suffix}"].range
@@ -101,8 +101,40 @@ def _add_references(figure: go.Figure, content: Content) -> list[Reference]:
             reach = within(axis, *reach)
             wider = log_axis(*reach) if axis.log else {"range": reach}
             figure.layout[f"{key}{suffix}"].update(wider)
+            to.append(_Scale(axis.log, *reach))
+        dots = [[to[0].place(row[x_axis]), to[1].place(row[y_axis])] for row in values]
+        if y.least_error:
+            dots += [[along, to[1].place(y.reference)] for along in np.linspace(0, 1, ON_LINE)]
+        beside = sides(
+            [reference.name for _, reference in shown],
+            np.array([[scale.place(v) for scale, v in zip(to, t, strict=True)] for t, _ in shown]),
+            REFERENCE_SIZE,
+            np.array(dots),
+        )
+        for published in (False, True):
+            kind = [
+                _Mark(*one, side)
+                for one, side in zip(shown, beside, strict=True)
+                if one[1].published is published
+            ]
+            if kind:
+                trace = _reference_dots(kind, published)
+                trace.showlegend = trace.name not in {t.name for t in figure.data}
+                figure.add_trace(trace, **where)
         used |= {reference.name: reference for _, reference in shown}
     return list(used.values())
+
+
+class _Scale(NamedTuple):
+    """An axis of a view, from its low to its high end, both logarithms where it has one."""
+
+    log: bool
+    low: float
+    high: float
+
+    def place(self, value: float) -> float:
+        """Where a value is, 0 at the low end and 1 at the high one."""
+        return ((math.log10(value) if self.log else value) - self.low) / (self.high - self.low)
 
 
 def _near(value: float, log: bool, values: Sequence[float]) -> bool:
@@ -114,22 +146,27 @@ def _near(value: float, log: bool, values: Sequence[float]) -> bool:
     return low - reach <= value <= high + reach
 
 
-def _reference_dots(
-    values: Sequence[tuple[float, float]],
-    references: Sequence[Reference],
-    published: bool,
-) -> go.Scatter:
+class _Mark(NamedTuple):
+    """A reference at its values in a view, its name on a side of that."""
+
+    values: tuple[float, float]
+    reference: Reference
+    side: str
+
+
+def _reference_dots(marks: Sequence[_Mark], published: bool) -> go.Scatter:
+    references = [mark.reference for mark in marks]
     return go.Scatter(
-        x=[value[0] for value in values],
-        y=[value[1] for value in values],
+        x=[mark.values[0] for mark in marks],
+        y=[mark.values[1] for mark in marks],
         mode="markers+text",
         name="published results" if published else "measured by this tool",
         legendgroup="published" if published else "catalog",
         text=[escaped(reference.name) for reference in references],
-        textposition="top center" if published else "bottom center",
+        textposition=[mark.side for mark in marks],
         marker={
             "symbol": "diamond-open" if published else "diamond",
-            "size": 10,
+            "size": REFERENCE_SIZE,
             "color": ORANGE if published else GREEN,
         },
         hovertext=[hover((reference.name, reference.source)) for reference in references],

@@ -22,14 +22,15 @@ def section(content: Content) -> Section:
         if known := content.estimates.of(result):
             chance = content.estimates.on_front(result) or 0.0
             cells += [
-                Cell(f"{known.low:.2%} to {known.high:.2%}", known.mean),
+                Cell(f"{known.mean:.2%}", known.mean),
+                Cell(f"{known.low:.2%} to {known.high:.2%}", known.low),
                 Cell(f"{chance:.0%}", chance),
             ]
         cost = {"params": result.params, "flops": result.flops}
         cells += [Cell(f"{cost[name]:,}", cost[name]) for name in costs]
         cells += [Cell(f"{result.seconds:,.1f}", result.seconds), Cell(result.text, result.text)]
         rows.append(tuple(cells))
-    about = ("accuracy, 95 %", "on the front") if content.estimates.known else ()
+    about = ("expected accuracy", "95 %", "on the front") if content.estimates.known else ()
     header = ("trial", *named, *about, *costs, "seconds", "architecture")
     members = counted(len(rows), "member")
     caption = f"The front's {members}; seconds are of training and measuring, all rungs"

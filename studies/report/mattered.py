@@ -139,7 +139,7 @@ def effects_figure(effects: Sequence[Effect]) -> go.Figure:
     )
     figure = styled(go.Figure(trace), "")
     figure.add_vline(x=0, line={"color": "#8a96a3", "dash": "dot"})
-    figure.update_xaxes(title_text="points of accuracy", tickformat="+~g")
+    figure.update_xaxes(title_text="points", tickformat="+~g")
     figure.update_yaxes(automargin=True, range=(-0.8, len(effects) - 0.2))
     return figure.update_layout(height=90 + ROW_PIXELS * len(effects), margin_t=20)
 

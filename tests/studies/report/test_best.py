@@ -31,7 +31,7 @@ def test_each_size_has_its_network_interval_and_command(make_content: MakeConten
     known = {trial.number: trial for trial in content.results.completed}
     sizes = []
     for row in of_params.rows:
-        size, trial, accuracy, interval, chance, params, _, command = row
+        size, trial, accuracy, expected, interval, chance, params, _, command = row
         sizes.append(int(size.replace(",", "")))
         member = known[int(trial)]
         assert member.params <= sizes[-1]
@@ -39,7 +39,7 @@ def test_each_size_has_its_network_interval_and_command(make_content: MakeConten
         assert accuracy.startswith(f"{member.values[0]:.2%}")
         assert accuracy.endswith(" *") == (member.values[0] <= 0.75)
         low, high = (float(end.strip("%")) for end in interval.split(" to "))
-        assert low < high
+        assert low < float(expected.strip("%")) < high
         assert chance.endswith("%")
         assert command == f"nas train {trial} {content.options()}"
     assert sizes == [3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000]
@@ -51,7 +51,8 @@ def test_members_of_the_front_have_their_interval_and_probability(
 ) -> None:
     (table,) = front_table.section(make_content(60, AXES)).blocks
     assert isinstance(table, SortTable)
-    assert table.header[2:6] == ("params", "flops", "accuracy, 95 %", "on the front")
+    about = ("params", "flops", "expected accuracy", "95 %", "on the front")
+    assert table.header[2:7] == about
     (plain,) = front_table.section(make_content(60)).blocks  # of version 0.1
     assert isinstance(plain, SortTable)
     assert "on the front" not in plain.header

@@ -144,3 +144,23 @@ def test_the_range_makes_room_for_a_reference(make_content: MakeContent) -> None
     drawn = front.section(make_content(60, references=known)).blocks[0]
     assert isinstance(drawn, Drawn)
     assert drawn.figure.layout.yaxis.range[0] < low - 0.01
+
+
+def test_names_keep_inside_their_view_and_off_the_line_of_use(make_content: MakeContent) -> None:
+    """A long name at either end of a view is written towards its middle."""
+    accuracy = Axis("accuracy", "fraction", True, False, 0.75, least_error=1e-4)
+    costs = (
+        Axis("params", "parameters", False, True, 2e6),
+        Axis("flops", "FLOPs", False, True, 1e9),
+    )
+    plain = front.section(make_content(60, (accuracy, *costs), references=[])).blocks[0]
+    assert isinstance(plain, Drawn)
+    low, high = plain.figure.layout.xaxis.range
+    name = "a classifier of a long name"
+    known = [Reference(f"{name} {size}", "s", 0.75, round(10**size), None) for size in (low, high)]
+    drawn = front.section(make_content(60, (accuracy, *costs), references=known)).blocks[0]
+    assert isinstance(drawn, Drawn)
+    (trace,) = (t for t in drawn.figure.data if t.legendgroup == "catalog")
+    left, right = trace.textposition
+    assert left in ("top right", "bottom right")
+    assert right in ("top left", "bottom left")
