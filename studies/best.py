@@ -107,7 +107,8 @@ def words_of(results: Results) -> str:
     if not axis.least_error:
         return f"{words}."
     return (
-        f"{words}; intervals (95 %) count the noise of {0.5 / axis.least_error:,.0f} validation "
-        "images and of the seed, and take back the luck of the best of many. A network counts from "
+        f"{words}; what is expected of other seeds, by which the best are chosen, takes back the "
+        "luck of the best of many, and its intervals (95 %) count the noise of "
+        f"{0.5 / axis.least_error:,.0f} validation images and of the seed. A network counts from "
         f"{axis.reference:.2%} on."
     )

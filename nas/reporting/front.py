@@ -80,18 +80,18 @@ def print_best(results: Results, best: Sequence[Best], options: str = "") -> Non
 def best_rows(results: Results, best: Sequence[Best]) -> Rows:
     """The same as rows of text; a star marks what is of no use."""
     of = UNITS[best[0].cost] if best else UNITS["params"]
-    header = ("up to", "trial", "accuracy", "95 %", "parameters", "FLOPs", "trains it")
+    header = ("up to", "trial", "accuracy", "expected", "95 %", "params", "FLOPs", "trains it")
     rows = []
     for one in best:
         accuracy, known, trial = one.accuracy(results), one.estimate, one.result
         if trial is None or accuracy is None:
             rows.append((short(one.limit), "none", *("" for _ in header[2:])))
             continue
-        interval = f"{known.low:.1%} to {known.high:.1%}" if known else ""
+        expected = f"{known.mean:.2%}" if known else ""
+        interval = f"{100 * known.low:.1f} to {100 * known.high:.1f}" if known else ""
         shown = f"{accuracy:.2%}" + ("" if one.useful else " *")
-        costs = short(trial.params), short(trial.flops)
-        command = f"nas train {trial.number}"
-        rows.append((short(one.limit), str(trial.number), shown, interval, *costs, command))
+        about = shown, expected, interval, short(trial.params), short(trial.flops)
+        rows.append((short(one.limit), str(trial.number), *about, f"nas train {trial.number}"))
     return Rows(f"Best network of {results.study} up to each number of {of}", header, rows)
 
 

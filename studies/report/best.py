@@ -20,11 +20,6 @@ def section(content: Content) -> Section:
     if not tables:
         return Section("best", TITLE, [Words("No trial has completed with an accuracy yet.")])
     words = f"{words_of(content.results)} What is marked * is below that."
-    if content.estimates.known:
-        words += (
-            " What is expected of other seeds, by the same reckoning, is the middle of the "
-            "interval; by it the best is chosen."
-        )
     return Section("best", TITLE, [Words(words), *tables])
 
 
