@@ -14,7 +14,8 @@ from nas.seeds import derive
 from search_space.architecture import Candidate
 from search_space.catalog import Classic, candidate
 from search_space.checks import check_choice, check_range, check_type
-from search_space.cost import Cost, asks_for_device, cost
+from search_space.cost import Cost, OnDevice, asks_for_device, cost
+from search_space.device.cores import CORES, ENTRIES, Core
 from search_space.graph import Shape
 from search_space.space import SearchSpace
 from studies.evaluation import Identity, measured_so
@@ -31,13 +32,16 @@ DEFAULT_BUDGETS = (5_000, 20_000, 80_000)
 DEFAULT_ETA = 4.0
 DEFAULT_REPEATS = 0.2
 DEFAULT_OBJECTIVES = ("accuracy", "params", "flops")
-LIMITS = ("params", "flops", "activation_bytes", "flash_bytes", "arena_bytes", "latency")
+LIMITS = (
+    *("params", "flops", "activation_bytes"),
+    *("flash_bytes", "arena_bytes", "cycles", "latency"),
+)
 """What a study may have a limit for, as ``max_params`` and so on; latency takes time, so last."""
 
 AS_BEGUN = (
     *("space", "sampler", "dataset", "channels", "pixel_range"),
     *("budgets", "eta", "promotion", "warm_start", "min_accuracy", "repeats"),
-    *("metric", "folds"),
+    *("metric", "folds", "device"),
 )
 """What a study goes on with where nothing else is asked for."""
 
@@ -137,8 +141,9 @@ class Settings:
     one to the next: with asha the best 1/``eta``. ``repeats`` is the share (0..1) of all training
     that goes to candidates once more, with other seeds, where their place on the front isn't
     decided. Nothing is proposed above ``max_params``, ``max_flops``, ``max_activation_bytes``,
-    ``max_flash_bytes`` or ``max_arena_bytes`` (of the network's C file), and what is above
-    ``max_latency`` (seconds of one image) is pruned before training; None: no limit.
+    ``max_flash_bytes`` or ``max_arena_bytes`` (of the network's C file), or ``max_cycles`` (of one
+    image on the ``device``, a core or its name in ``CORES``), and what is above ``max_latency``
+    (seconds of one image) is pruned before training; None: no limit.
     ``start_from`` are candidates of the catalog that are the study's first trials. ``warm_start``:
     as it begins, it learns what earlier studies of the database have measured in the same space
     with the same recipe. ``min_accuracy`` (0..1) is the least that a network of use has, if that is
@@ -167,6 +172,7 @@ class Settings:
     max_activation_bytes: int | None = None
     max_flash_bytes: int | None = None
     max_arena_bytes: int | None = None
+    max_cycles: int | None = None
     max_latency: float | None = None
     start_from: tuple[str, ...] = ()
     warm_start: bool = True
@@ -178,6 +184,7 @@ class Settings:
     min_accuracy: float | None = None
     metric: str = ACCURACY
     folds: int | None = None
+    device: Core | None = None
     edition: int = EDITION
     reference: Reference | None = None
     largest: Mapping[str, float] = field(default_factory=dict)
@@ -187,6 +194,10 @@ class Settings:
             object.__setattr__(self, name, _several(name, getattr(self, name), self.eta))
         if isinstance(self.space, Mapping):
             object.__setattr__(self, "space", SearchSpace(self.space))
+        if isinstance(self.device, str):
+            object.__setattr__(self, "device", ENTRIES.preset(self.device, CORES))
+        if self.device is not None:
+            check_type("device", self.device, Core)
         check_type("space", self.space, SearchSpace)
         check_type("recipe", self.recipe, Recipe)
         check_type("sampler", self.sampler, str)
@@ -208,6 +219,12 @@ class Settings:
             check_range("max latency", self.max_latency, 1e-9, 3600, integer=False)
         if self.min_accuracy is not None:
             check_range("min accuracy", self.min_accuracy, 0.0, 0.9999, integer=False)
+        if self.device is None and ("cycles" in self.objectives or self.max_cycles is not None):
+            asked = "an objective" if "cycles" in self.objectives else "limited"
+            raise ValueError(
+                f"cycles is {asked} and no device is given; name one of {', '.join(CORES)}, or a "
+                "file that ends with .toml"
+            )
         check_choice("metric", self.metric, METRICS)
         if self.folds is not None:
             check_range("folds", self.folds, 1, MOST_FOLDS)
@@ -243,9 +260,9 @@ class Settings:
         return {name: limit for name, limit in self.limits().items() if name != "latency"}
 
     @property
-    def on_device(self) -> bool:
-        """Whether costs on a device are among the objectives or the limits."""
-        return asks_for_device((*self.objectives, *self.limits()))
+    def on_device(self) -> OnDevice:
+        """The device, or else whether costs on one are among the objectives or the limits."""
+        return self.device or asks_for_device((*self.objectives, *self.limits()))
 
     def cost(self, candidate: Candidate) -> Cost:
         """A candidate's exact cost on the study's images."""
@@ -284,6 +301,7 @@ class Settings:
             "start_from": list(self.start_from),
             "budgets": list(self.budgets),
             "recipe": asdict(self.recipe),
+            "device": None if self.device is None else asdict(self.device),
             "pixel_range": None if self.pixel_range is None else list(self.pixel_range),
             "reference": None if self.reference is None else asdict(self.reference),
             "largest": dict(self.largest),
@@ -309,6 +327,7 @@ class Settings:
                 "recipe": Recipe(**data["recipe"]),
                 "pixel_range": tuple(data["pixel_range"]) if data.get("pixel_range") else None,
                 "edition": data.get("edition", 1),
+                "device": Core(**data["device"]) if data.get("device") else None,
                 "reference": Reference(**data["reference"]) if data.get("reference") else None,
             }
         )
@@ -403,6 +422,10 @@ def differences(stored: dict[str, Any], asked: dict[str, Any], prefix: str = "")
     out: list[str] = []
     for name in sorted(stored.keys() | asked.keys()):
         old, new = stored.get(name), asked.get(name)
+        if name == "device":
+            names = [core and core["name"] for core in (old, new)]
+            if names[0] != names[1]:  # all else is another's then
+                old, new = names
         if isinstance(old, dict) and isinstance(new, dict):
             out += differences(old, new, f"{prefix}{name}.")
         elif old != new:

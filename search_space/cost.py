@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from search_space.architecture import Architecture
+from search_space.device.cores import Core
 from search_space.device.needs import Needs, needs
 from search_space.expand import expand
 from search_space.graph import (
@@ -34,8 +35,8 @@ class Cost(NamedTuple):
     and the input of every node around the layer, the image among them; ReLU overwrites its input
     where nobody else needs it. A max-pool holds the int64 indices of its output too, as torch's
     does on a CPU. Scratch memory inside a layer's kernel is not counted.
-    ``flash_bytes`` and ``arena_bytes`` are those of its C file in 8-bit integers
-    (`search_space.device`), None where they were not asked for.
+    ``flash_bytes`` and ``arena_bytes`` are those of its C file in 8-bit integers, ``cycles`` an
+    estimate of what it takes a core (`search_space.device`); None where they were not asked for.
     """
 
     output: Shape
@@ -44,6 +45,7 @@ class Cost(NamedTuple):
     activation_bytes: int
     flash_bytes: int | None = None
     arena_bytes: int | None = None
+    cycles: int | None = None
 
     @property
     def macs(self) -> int:
@@ -51,12 +53,16 @@ class Cost(NamedTuple):
         return self.flops // 2
 
 
+OnDevice = bool | Core
+"""Whether costs on a device are wanted; where a core is given, its cycles too."""
+
+
 def cost(
     architecture: Architecture,
     resolution: int = 28,
     channels: int = 1,
     classes: int = 10,
-    device: bool = False,
+    device: OnDevice = False,
 ) -> Cost:
     """Cost of ``architecture`` on square images of ``resolution`` pixels, no module built.
 
@@ -64,7 +70,10 @@ def cost(
     """
     graph, image = expand(architecture, channels, classes), (channels, resolution, resolution)
     total = graph_cost(graph, image)
-    return total._replace(**needs(graph, image)._asdict()) if device else total
+    if not device:
+        return total
+    core = device if isinstance(device, Core) else None
+    return total._replace(**needs(graph, image, core)._asdict())
 
 
 def asks_for_device(names: Iterable[str]) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from search_space.architecture import Candidate
-from search_space.cost import Cost, asks_for_device, cost
+from search_space.cost import Cost, OnDevice, asks_for_device, cost
 from search_space.space import SearchSpace
 
 STARTS = 8
@@ -28,18 +28,19 @@ def check_limits(
     channels: int,
     classes: int,
     limits: Mapping[str, float],
+    device: OnDevice = False,
 ) -> None:
     """ValueError, with the nearest candidate's cost, if none is found within the limits.
 
     ``limits`` are by the names of ``Cost``: params, flops, activation_bytes, flash_bytes,
-    arena_bytes.
+    arena_bytes, cycles, of which the last takes a core as ``device``.
     """
-    found, _ = nearest(space, resolution, channels, classes, limits)
+    found, _ = nearest(space, resolution, channels, classes, limits, device)
     if within(found._asdict(), limits):
         return
     given = " and ".join(f"{_option(name)} {limit:,}" for name, limit in limits.items())
     costs = [f"{found.params:,} parameters", f"{found.flops:,} FLOPs"]
-    for name in ("activation_bytes", "flash_bytes", "arena_bytes"):
+    for name in ("activation_bytes", "flash_bytes", "arena_bytes", "cycles"):
         if name in limits:
             costs.append(f"{getattr(found, name):,} {name.replace('_', ' ')}")
     raise ValueError(
@@ -54,6 +55,7 @@ def nearest(
     channels: int,
     classes: int,
     limits: Mapping[str, float],
+    device: OnDevice = False,
 ) -> tuple[Cost, dict[str, Any]]:
     """A candidate within the limits, or else the nearest to them that is found: cost and params.
 
@@ -61,7 +63,7 @@ def nearest(
     that brings the cost down; costs fall with almost every single choice, so that ends at the
     smallest candidate or close to it.
     """
-    random_state, device = random.Random(0), asks_for_device(limits)
+    random_state, device = random.Random(0), device or asks_for_device(limits)
 
     def measure(fixed: dict[str, Any]) -> tuple[float, Cost, dict[str, tuple[Any, Sequence[Any]]]]:
         asked: dict[str, tuple[Any, Sequence[Any]]] = {}

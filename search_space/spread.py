@@ -14,7 +14,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from search_space.architecture import Candidate
-from search_space.cost import Cost, asks_for_device, cost
+from search_space.cost import Cost, OnDevice, asks_for_device, cost
 from search_space.dimensions import DIMENSIONS, general
 from search_space.graph import Shape
 from search_space.limits import nearest, within
@@ -41,7 +41,7 @@ EDGE = 0.02
 """Share of the sample beyond the smallest and the largest size that is aimed at."""
 
 
-COSTS = ("params", "flops", "activation_bytes", "flash_bytes", "arena_bytes")
+COSTS = ("params", "flops", "activation_bytes", "flash_bytes", "arena_bytes", "cycles")
 
 
 class Drawn(NamedTuple):
@@ -63,8 +63,8 @@ class Spread:
     """Draws candidates of a space for images of one shape and so many classes.
 
     ``limits`` are by the names of ``Cost``; a candidate above one is never drawn. With ``device``
-    costs are those on a device too, also where no limit asks for them. ValueError where none was
-    found within the limits.
+    costs are those on a device too, also where no limit asks for them; with a core its cycles.
+    ValueError where none was found within the limits.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Spread:
         image: Shape,
         classes: int,
         limits: Mapping[str, float] | None = None,
-        device: bool = False,
+        device: OnDevice = False,
     ) -> None:
         self._space, self._image, self._classes = space, image, classes
         self._limits = dict(limits or {})
@@ -114,7 +114,9 @@ class Spread:
     def _least(self) -> Drawn:
         """The candidate that is found by going down from random ones."""
         channels, resolution, _ = self._image
-        total, params = nearest(self._space, resolution, channels, self._classes, self._limits)
+        total, params = nearest(
+            self._space, resolution, channels, self._classes, self._limits, self._device
+        )
         if not self._allowed(total):
             raise ValueError("no candidate of the space was found within its limits")
         return Drawn(params, self._space.sample(lambda name, _: params[name], resolution), total)

@@ -13,6 +13,7 @@ SIZES: Mapping[str, tuple[int, ...]] = {
     "activation_bytes": (16_384, 32_768, 65_536, 131_072, 262_144, 524_288),
     "flash_bytes": (16_384, 32_768, 65_536, 131_072, 262_144, 524_288, 1_048_576),
     "arena_bytes": (8_192, 16_384, 32_768, 65_536, 131_072, 262_144),
+    "cycles": (1_000_000, 3_000_000, 10_000_000, 30_000_000, 100_000_000, 300_000_000),
 }
 """The sizes up to which the best network is told, by the cost that they are of."""
 
@@ -22,6 +23,7 @@ UNITS = {
     "activation_bytes": "bytes",
     "flash_bytes": "bytes of flash",
     "arena_bytes": "bytes of memory",
+    "cycles": "cycles",
 }
 
 

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     import optuna
 
-COSTS = ("params", "flops", "activation_bytes", "flash_bytes", "arena_bytes", "latency")
+COSTS = (
+    *("params", "flops", "activation_bytes"),
+    *("flash_bytes", "arena_bytes", "cycles", "latency"),
+)
 """What is known of a candidate before it is trained."""
 
 
@@ -20,11 +23,12 @@ class Kept:
 
     ``key`` and ``architecture`` are the candidate's, the latter in words; ``params``, ``flops`` (2
     x multiply-adds) and ``activation_bytes`` are its exact cost, ``flash_bytes`` and
-    ``arena_bytes`` that of its C file, ``latency`` its measured seconds for one image. ``catalog``
-    names the network that the trial began from. ``rungs`` are validation accuracies (0..1), one a
-    rung; ``seconds`` is what its evaluations took together. ``repeat`` counts the trainings of the
-    candidate with other seeds before this one, which then has no rungs: it is at the last alone.
-    ``stopped`` says why it was not promoted, ``failure`` why it failed,
+    ``arena_bytes`` that of its C file, ``cycles`` an estimate for a device's core, ``latency`` its
+    measured seconds for one image. ``catalog`` names the network that the trial began from.
+    ``rungs`` are validation accuracies (0..1), one a rung; ``seconds`` is what its evaluations took
+    together. ``repeat`` counts the trainings of the candidate with other seeds before this one,
+    which then has no rungs: it is at the last alone. ``stopped`` says why it was not promoted,
+    ``failure`` why it failed,
     ``lost_workers`` how the workers ended that died over it. ``others`` are attributes of other
     programs.
     """
@@ -36,6 +40,7 @@ class Kept:
     activation_bytes: int | None = None
     flash_bytes: int | None = None
     arena_bytes: int | None = None
+    cycles: int | None = None
     latency: float | None = None
     catalog: str | None = None
     promised: float | None = None

@@ -22,7 +22,7 @@ ROOMS = (
     ("workers",),
     ("short_run",),
     ("sampling",),
-    ("model", "subjects", "axes"),
+    ("model", "subjects", "axes", "machines"),
     ("settings",),
     ("rungs",),
     ("datasets",),

@@ -8,10 +8,12 @@ from typing import Any
 
 from nas.api.network import Named, subject_of
 from nas.defaults import DEFAULT_STORAGE, DEFAULT_STUDY
+from nas.machines import read_core, read_hardware
 from nas.reporting import comparison
 from nas.reporting.tables import tables_html
 from nas.subjects import views
 from search_space.analysis.hardware import Hardware
+from search_space.device.cores import Core
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,10 +57,11 @@ def compare(
     classes: int | None = None,
     latency: bool = False,
     hardware: str | Hardware | None = None,
+    device: str | Core | None = None,
     study: str = DEFAULT_STUDY,
     storage: str = DEFAULT_STORAGE,
 ) -> Comparison:
-    """Compare networks: parameters, computation, memory, receptive field, latency, roofline.
+    """Compare networks: parameters, computation, memory, latency, on a chip or a microcontroller.
 
     Parameters are named as the options of `nas compare`, and mean the same; ``networks`` are what
     `nas.network` takes. Each is looked at on the images that it is for, or all on those of
@@ -67,8 +70,8 @@ def compare(
     subjects = [subject_of(one, study, storage) for one in networks]
     if not subjects:
         raise ValueError("networks is empty; give at least one, such as 'googlenet'")
-    machine = comparison.read_hardware(hardware) if isinstance(hardware, str) else hardware
-    found = comparison.compare(
-        subjects, views(subjects, resolution, channels, classes), machine, latency
-    )
+    machine = read_hardware(hardware) if isinstance(hardware, str) else hardware
+    core = read_core(device) if isinstance(device, str) else device
+    at = views(subjects, resolution, channels, classes)
+    found = comparison.compare(subjects, at, machine, latency, core)
     return Comparison(tuple(found), machine)

@@ -94,13 +94,14 @@ class StudyResult:
         activation_bytes: int | None = None,
         flash_bytes: int | None = None,
         arena_bytes: int | None = None,
+        cycles: int | None = None,
     ) -> dict[str, Any]:
         """The most accurate network within limits of its cost, as far as accuracies are known.
 
         A dictionary with its ``trial``, its measured ``accuracy`` (0..1), ``low`` to ``high``,
         which hold 95 % where the noise is known, ``params`` and ``flops``. Bytes of flash and of
-        memory are known in studies that asked for them. ValueError where no completed trial is
-        within the limits, or accuracy is no objective.
+        memory, and cycles, are known in studies that asked for them. ValueError where no completed
+        trial is within the limits, or accuracy is no objective.
         """
         limits = {
             "params": params,
@@ -108,6 +109,7 @@ class StudyResult:
             "activation_bytes": activation_bytes,
             "flash_bytes": flash_bytes,
             "arena_bytes": arena_bytes,
+            "cycles": cycles,
         }
         within = {name: limit for name, limit in limits.items() if limit is not None}
         found = best_of(self.results, within)
@@ -117,10 +119,10 @@ class StudyResult:
     def best_up_to(self, cost: str = "params", sizes: Sequence[int] = ()) -> list[dict[str, Any]]:
         """The most accurate network up to each size of a cost, a dictionary each.
 
-        ``cost`` is params, flops, activation_bytes, or flash_bytes or arena_bytes where the study
-        asked for them; ``sizes`` in its unit, by default from 3,000 to 1,000,000 parameters and the
-        like. ``accuracy`` is as measured, ``low`` to ``high`` hold 95 %, where the noise is known;
-        ``useful`` says whether it beats the study's reference.
+        ``cost`` is params, flops, activation_bytes, or flash_bytes, arena_bytes or cycles where the
+        study asked for them; ``sizes`` in its unit, by default from 3,000 to 1,000,000 parameters
+        and the like. ``accuracy`` is as measured, ``low`` to ``high`` hold 95 %, where the noise is
+        known; ``useful`` says whether it beats the study's reference.
         """
         rows = best_up_to(self.results, Estimates(self.results), cost, sizes)
         return [{"up_to": one.limit, "useful": one.useful} | self._best(one) for one in rows]

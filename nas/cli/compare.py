@@ -21,11 +21,13 @@ from nas.cli.options import (
     print_json,
 )
 from nas.files import PAGE, check_file
-from nas.reporting.comparison import Compared, read_hardware, sentences, tables, to_json, write_page
+from nas.machines import read_core, read_hardware
+from nas.reporting.comparison import Compared, sentences, tables, to_json, write_page
 from nas.reporting.comparison import compare as compare_networks
 from nas.reporting.tables import print_rows
 from nas.subjects import find_subject, views
 from search_space.analysis.hardware import PRESETS, Hardware
+from search_space.device.cores import CORES
 
 
 def compare(
@@ -44,10 +46,17 @@ def compare(
         str | None,
         typer.Option(help=f"Roofline on {', '.join(PRESETS)}, or a TOML file's hardware."),
     ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            help=f"As C in 8-bit integers on a microcontroller's core: {', '.join(CORES)}, or a "
+            "TOML file's."
+        ),
+    ] = None,
     html: Annotated[Path | None, typer.Option(help="Write plots and tables there.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Compare networks: parameters, computation, memory, receptive field, latency, roofline.
+    """Compare networks: parameters, computation, memory, latency, on a chip or a microcontroller.
 
     Each on the images that it is for, or all on those of --resolution, or of a trial's study.
     """
@@ -56,7 +65,8 @@ def compare(
     subjects = [find_subject(network, study, storage) for network in networks]
     at = views(subjects, resolution, channels, classes)
     machine = read_hardware(hardware) if hardware is not None else None
-    found = compare_networks(subjects, at, machine, latency)
+    core = read_core(device) if device is not None else None
+    found = compare_networks(subjects, at, machine, latency, core)
     if html is not None:
         write_page(found, machine, html)
     if as_json:
@@ -74,5 +84,7 @@ def print_compared(compared: Sequence[Compared], hardware: Hardware | None) -> N
         print_rows(console, table)
     if hardware:
         console.print(Text(f"source: {hardware.source}\n"))
+    if on := compared[0].device:
+        console.print(Text(f"source: {on.core.source}\n"))
     for sentence in sentences(compared, hardware):
         console.print(Text(sentence))

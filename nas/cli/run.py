@@ -28,6 +28,7 @@ from nas.cli.options import (
 )
 from nas.datasets.sources import DATASETS, full_name, source, typed
 from nas.defaults import DATASET
+from nas.machines import read_core
 from nas.metrics import METRICS
 from nas.objectives import OBJECTIVES, chosen
 from nas.rungs.names import PROMOTIONS
@@ -45,6 +46,7 @@ from nas.settings import (
 from nas.study.until import MAX_FAILURES, Until
 from nas.tables import names
 from nas.workers.place import Place, check_apart
+from search_space.device.cores import CORES
 from studies.wording import counted
 
 if TYPE_CHECKING:
@@ -149,6 +151,16 @@ def run(
             "--max-arena-bytes",
             help="Most bytes of memory that its C file may take.",
         ),
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            help=f"A microcontroller's core, whose cycles are estimated: {', '.join(CORES)}, or a "
+            "TOML file's. [default: none]"
+        ),
+    ] = None,
+    max_cycles: Annotated[
+        str | None, typer.Option(help="Most cycles that an image may take there, such as 20M.")
     ] = None,
     max_latency: Annotated[
         str | None,
@@ -269,6 +281,7 @@ def run(
         "activation_bytes": parsing.limit("--max-activation-bytes", max_activation_bytes),
         "flash_bytes": parsing.limit("--max-flash", max_flash),
         "arena_bytes": parsing.limit("--max-ram", max_ram),
+        "cycles": parsing.limit("--max-cycles", max_cycles),
         "latency": parsing.short_limit("--max-latency", max_latency),
     }
     chosen_objectives = chosen(parsing.names(objectives))
@@ -289,6 +302,7 @@ def run(
         "min_accuracy": min_accuracy,
         "metric": metric,
         "folds": folds,
+        "device": None if device is None else read_core(device),
         "start_from": None if start_from is None else parsing.names(start_from),
         **{f"max_{name}": limit for name, limit in limits.items()},
     }

@@ -107,6 +107,9 @@ def train(
             help="With best: of networks of no more bytes of memory.",
         ),
     ] = None,
+    max_cycles: Annotated[
+        str | None, typer.Option(help="With best: of networks of no more cycles on the device.")
+    ] = None,
     precision: Annotated[
         str,
         typer.Option(help=f"{PRECISION_HELP}; auto: as the trial was searched, else the faster."),
@@ -141,6 +144,7 @@ def train(
         "activation_bytes": parsing.limit("--max-activation-bytes", max_activation_bytes),
         "flash_bytes": parsing.limit("--max-flash", max_flash),
         "arena_bytes": parsing.limit("--max-ram", max_ram),
+        "cycles": parsing.limit("--max-cycles", max_cycles),
     }
     within = {name: limit for name, limit in limits.items() if limit is not None}
     _check_together(network, front, divided, time_limit, up_to, within)

@@ -3,16 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nas.files import write_text
 from nas.reporting.tables import Rows, page_tables
 from nas.subjects import Subject, View
-from nas.text import read_text
 from search_space.analysis.comparison import folklore, on_a_chip, size
-from search_space.analysis.hardware import Hardware, from_toml, preset
+from search_space.analysis.hardware import Hardware
 from search_space.analysis.measures import Measures, measure
 from search_space.analysis.roofline import Roofline, roofline
+from search_space.device.arena import Arena, arena
+from search_space.device.cores import Core
+from search_space.device.flash import Flash, flash
+from search_space.device.needs import CODE_BYTES
+from search_space.device.operations import operations
+from search_space.device.work import Work, work
 from search_space.graph import Sequence as Graph
 from search_space.graph import Shape
 from studies.wording import counted
@@ -27,6 +32,20 @@ MOST_BYTES = 2 * 10**9
 """Of that batch's activations; where images are large, the batch is smaller."""
 
 
+class OnCore(NamedTuple):
+    """A network in 8-bit integers as its C file on a core: flash, memory, and what it does."""
+
+    core: Core
+    flash: Flash
+    arena: Arena
+    work: Work
+
+    @property
+    def cycles(self) -> int:
+        """Of one image, an estimate."""
+        return round(self.work.cycles(self.core))
+
+
 @dataclass(frozen=True)
 class Compared:
     """A network, the images that it was looked at on, and everything that was asked about it."""
@@ -36,21 +55,15 @@ class Compared:
     measures: Measures
     latencies: "tuple[Latency, ...]" = ()
     roofline: Roofline | None = None
-
-
-def read_hardware(text: str) -> Hardware:
-    """The preset of that name, or what the TOML file of that path (it ends in .toml) describes."""
-    if not text.endswith(".toml"):
-        return preset(text)
-    content = read_text(Path(text), "hardware")
-    try:
-        return from_toml(content)
-    except ValueError as error:
-        raise ValueError(f"hardware {text}: {error}") from None
+    device: "OnCore | None" = None
 
 
 def compare(
-    subjects: Sequence[Subject], views: Sequence[View], hardware: Hardware | None, timed: bool
+    subjects: Sequence[Subject],
+    views: Sequence[View],
+    hardware: Hardware | None = None,
+    timed: bool = False,
+    core: Core | None = None,
 ) -> list[Compared]:
     """Measure the subjects in turn, each on its images.
 
@@ -66,8 +79,14 @@ def compare(
         held = measures.activation_bytes
         latencies = _latencies(graph, view.shape, held) if timed else ()
         roof = roofline(graph, view.shape, hardware) if hardware else None
-        found.append(Compared(name, view, measures, latencies, roof))
+        device = _on_core(graph, view.shape, core) if core else None
+        found.append(Compared(name, view, measures, latencies, roof, device))
     return found
+
+
+def _on_core(graph: Graph, shape: Shape, core: Core) -> OnCore:
+    plan = operations(graph, shape)
+    return OnCore(core, flash(plan, CODE_BYTES), arena(plan), work(plan))
 
 
 def _latencies(graph: Graph, shape: Shape, activation_bytes: int) -> "tuple[Latency, ...]":
@@ -135,7 +154,20 @@ def _network_json(one: Compared) -> dict[str, Any]:
     if one.roofline:
         layers = [layer._asdict() for layer in one.roofline.layers]
         out["roofline"] = one.roofline._asdict() | {"layers": layers}
+    if one.device:
+        out["device"] = {"name": one.device.core.name, **_device_json(one.device)}
     return out
+
+
+def _device_json(device: OnCore) -> dict[str, Any]:
+    return {
+        "flash_bytes": device.flash.total,
+        "arena_bytes": device.arena.bytes,
+        "least_arena_bytes": device.arena.least,
+        **device.work._asdict(),
+        "cycles": device.cycles,
+        "seconds": device.cycles / device.core.hertz,
+    }
 
 
 def flat_rows(compared: Sequence[Compared]) -> list[dict[str, Any]]:
@@ -148,6 +180,9 @@ def flat_rows(compared: Sequence[Compared]) -> list[dict[str, Any]]:
             row[f"latency_{latency.batch}"] = latency.median
         if roof := one.roofline:
             row |= {f"least_{name}": getattr(roof, name) for name in ("seconds", "energy")}
+        if one.device:
+            told = ("flash_bytes", "arena_bytes", "cycles")
+            row |= {name: _device_json(one.device)[name] for name in told}
         rows.append(row)
     return rows
 
@@ -159,6 +194,8 @@ def tables(compared: Sequence[Compared], hardware: Hardware | None) -> list[Rows
         found.append(_latency_rows(compared))
     if hardware:
         found += [_time_rows(compared, hardware), _chip_rows(compared, hardware)]
+    if compared[0].device:
+        found += [_device_rows(compared, compared[0].device.core), _work_rows(compared)]
     found.append(_share_rows(compared))
     if len(compared) == 1 and compared[0].roofline:
         found.append(_layer_rows("Layer by layer", compared[0].roofline))
@@ -271,6 +308,32 @@ def _chip_rows(compared: Sequence[Compared], hardware: Hardware) -> Rows:
     ]
     header = ("network", "activations", "with weights", "least latency", "energy")
     return Rows(f"Kept on the chip of {hardware.name}", header, rows, firm=True)
+
+
+def _device_rows(compared: Sequence[Compared], core: Core) -> Rows:
+    rows = [
+        (
+            one.name,
+            f"{on.flash.total:,}",
+            f"{on.arena.bytes:,}",
+            f"{on.arena.least:,}",
+            f"{on.cycles:,}",
+            span(on.cycles / core.hertz),
+        )
+        for one in compared
+        if (on := one.device)
+    ]
+    header = ("network", "flash", "memory", "least", "cycles", "time")
+    caption = f"As C in 8-bit integers on {core.name}: bytes are exact, cycles an estimate"
+    return Rows(caption, header, rows, firm=True)
+
+
+def _work_rows(compared: Sequence[Compared]) -> Rows:
+    rows = [
+        (one.name, *(f"{count:,}" for count in one.device.work)) for one in compared if one.device
+    ]
+    header = ("network", *(name.replace("_", "-") for name in Work._fields))
+    return Rows("What its kernels do for an image", header, rows, firm=True)
 
 
 def _fits(count: int, fits: bool) -> str:

@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial
 from nas.sampling.one_by_one import OneByOne
 from nas.seeds import derive
 from nas.settings import Settings
+from search_space.cost import OnDevice
 from search_space.graph import Shape
 from search_space.space import SearchSpace
 from search_space.spread import Drawn, Spread
@@ -76,6 +77,6 @@ def _spread(
     image: Shape,
     classes: int,
     limits: tuple[tuple[str, float], ...],
-    device: bool,
+    device: OnDevice,
 ) -> Spread:
     return Spread(hashed.space, image, classes, dict(limits), device)

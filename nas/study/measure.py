@@ -8,7 +8,7 @@ from nas.settings import Reference, Settings
 from nas.study.workplace import Workplace
 from studies.evaluation import REPLAYED
 
-COSTS = ("params", "flops", "activation_bytes", "flash_bytes", "arena_bytes")
+COSTS = ("params", "flops", "activation_bytes", "flash_bytes", "arena_bytes", "cycles")
 """Costs of which the space's largest candidate is the reference where there is no limit."""
 
 

@@ -113,7 +113,7 @@ def _possible(
                     "original files back, or give another --study"
                 )
     of = (settings.resolution, settings.channels, settings.classes)
-    check_limits(settings.space, *of, settings.free_limits())
+    check_limits(settings.space, *of, settings.free_limits(), settings.on_device)
     for start in settings.start_from:
         check_runs(_start(start, settings), start, settings.image)
     return settings, place

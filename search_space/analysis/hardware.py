@@ -1,33 +1,31 @@
-"""Hardware as a roofline sees it: presets with the sources of their figures, and TOML.
+"""Hardware as a roofline sees it: presets with the sources of their figures.
 
 .. [Horowitz2014] M. Horowitz, Computing's Energy Problem (and What We Can Do about It), ISSCC 2014.
 .. [Han2015] S. Han et al., Learning both Weights and Connections, NeurIPS 2015, table 1.
 .. [OConnor2017] M. O'Connor et al., Fine-Grained DRAM, MICRO 2017.
 """
 
-import json
-import tomllib
-from dataclasses import asdict, dataclass
-from decimal import Decimal
-from typing import Any
+from dataclasses import dataclass
+
+from search_space.figures import Entries
 
 MIB = 2**20
-LOW, HIGH = 1e-30, 1e30
 
-ENTRIES = {
-    "name": "what it is",
-    "source": "where the figures are from",
-    "peak_flops": "FLOPs per second at its precision; a multiply-add is 2",
-    "bandwidth": "bytes per second from and to off-chip memory",
-    "on_chip_bytes": "bytes of memory on the chip",
-    "bytes_per_value": "4 for float32, 2 for bf16 and fp16, 1 for int8",
-    "flop_energy": "joules per FLOP, arithmetic alone",
-    "byte_energy": "joules per byte from or to off-chip memory",
-}
+ENTRIES = Entries(
+    "hardware",
+    {
+        "name": "what it is",
+        "source": "where the figures are from",
+        "peak_flops": "FLOPs per second at its precision; a multiply-add is 2",
+        "bandwidth": "bytes per second from and to off-chip memory",
+        "on_chip_bytes": "bytes of memory on the chip",
+        "bytes_per_value": "4 for float32, 2 for bf16 and fp16, 1 for int8",
+        "flop_energy": "joules per FLOP, arithmetic alone",
+        "byte_energy": "joules per byte from or to off-chip memory",
+    },
+    whole=("on_chip_bytes", "bytes_per_value"),
+)
 """Every entry of a hardware file, with its unit: the fields of ``Hardware``."""
-
-TEXTS = ("name", "source")
-WHOLE = ("on_chip_bytes", "bytes_per_value")
 
 
 @dataclass(frozen=True)
@@ -48,32 +46,12 @@ class Hardware:
     byte_energy: float
 
     def __post_init__(self) -> None:
-        for entry in ENTRIES:
-            value = _checked(entry, getattr(self, entry))
-            object.__setattr__(self, entry, value)
+        ENTRIES.check(self)
 
     @property
     def ridge(self) -> float:
         """FLOPs per byte above which compute is the limit and below which memory is."""
         return self.peak_flops / self.bandwidth
-
-
-def _checked(entry: str, value: object) -> str | int | float:
-    """``value`` as the entry's type; ValueError that names entry, value and rule."""
-    if entry in TEXTS:
-        if not isinstance(value, str) or not value.strip():
-            raise ValueError(f"{entry} is {value!r}; it must be a text that says {ENTRIES[entry]}")
-        return value
-    whole = entry in WHOLE
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not LOW <= value <= HIGH
-        or (whole and value != int(value))
-    ):
-        rule = f"a positive {'whole number' if whole else 'number'}, at most {HIGH:g}"
-        raise ValueError(f"{entry} is {value!r}; it must be {rule}: {ENTRIES[entry]}")
-    return int(value) if whole else float(value)
 
 
 PRESETS: dict[str, Hardware] = {
@@ -138,52 +116,3 @@ PRESETS: dict[str, Hardware] = {
     ),
 }
 """Name to hardware; energy after [Horowitz2014]_, [Han2015]_ and [OConnor2017]_."""
-
-
-def preset(name: str) -> Hardware:
-    """The preset of that name; ValueError that lists them where there is none."""
-    if name not in PRESETS:
-        raise ValueError(
-            f"{name!r} is no known hardware; choose one of: {', '.join(PRESETS)}, or give a file "
-            "that ends with .toml"
-        )
-    return PRESETS[name]
-
-
-def from_toml(text: str) -> Hardware:
-    """What a TOML text describes.
-
-    ValueError in one line where it is no TOML, or an entry is missing, unknown or impossible.
-    """
-    try:
-        data = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"it is not TOML: {error}") from None
-    return _from_entries(data)
-
-
-def _from_entries(data: dict[str, Any]) -> Hardware:
-    listed = ", ".join(ENTRIES)
-    for entry in data:
-        if entry not in ENTRIES:
-            raise ValueError(f"entry {entry!r} is unknown; the entries are: {listed}")
-    if missing := [entry for entry in ENTRIES if entry not in data]:
-        raise ValueError(f"no {', '.join(missing)}; every one of these must be given: {listed}")
-    return Hardware(**data)
-
-
-def to_toml(hardware: Hardware) -> str:
-    """A TOML text with every entry and its unit; ``from_toml`` of it gives an equal value."""
-    lines = [
-        f"{entry} = {_toml(value)}  # {ENTRIES[entry]}" for entry, value in asdict(hardware).items()
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _toml(value: str | int | float) -> str:
-    """Numbers as short as they can be exactly; texts as JSON's, which TOML's basic strings read."""
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, int):
-        return str(value)
-    return str(Decimal(repr(value)).normalize()).lower()

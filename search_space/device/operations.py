@@ -97,6 +97,22 @@ class Operations:
         """Bytes of a buffer in the arena, one a value; the image is not in it."""
         return 0 if buffer == IMAGE else prod(self.buffers[buffer])
 
+    def root(self, tensor: int) -> int:
+        """The concatenation that a tensor is a part of, or itself."""
+        while tensor in self.wholes:
+            tensor = self.wholes[tensor]
+        return tensor
+
+    def rectified(self) -> dict[int, bool]:
+        """Whether no value of a tensor is below 0, by its root; such a tensor's zero is 0."""
+        known: dict[int, bool] = {IMAGE: False}
+        for one in self.operations:
+            kept = one.kind in (MAX_POOL, AVG_POOL, GLOBAL_POOL, COPY)
+            never = one.relu or (kept and known.get(self.root(one.inputs[0]), False))
+            root = self.root(one.output)
+            known[root] = never and known.get(root, True)
+        return known
+
 
 def operations(graph: Node, image: Shape) -> Operations:
     """The operations of a graph on an image; ShapeError names a layer that can't run."""

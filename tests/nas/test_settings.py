@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from nas import SearchSpace, Settings
+from search_space.device.cores import CORES
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,15 @@ from nas import SearchSpace, Settings
         (
             {"space": {"stem.width": [16, 32]}},
             {"space": SearchSpace({"stem.width": (16, 32)})},
+        ),
+        ({"device": "cortex-m7"}, {"device": CORES["cortex-m7"]}),
+        (
+            {"device": "esp32s3", "objectives": "accuracy,cycles", "max_cycles": 10**7},
+            {
+                "device": CORES["esp32s3"],
+                "objectives": ("accuracy", "cycles"),
+                "max_cycles": 10_000_000,
+            },
         ),
     ],
 )
@@ -47,6 +57,10 @@ def test_what_is_clear_is_taken(given: dict[str, Any], meant: dict[str, Any]) ->
         ({"space": {"stem.width": 32}}, "stem.width is 32; give a list of at least one choice"),
         ({"start_from": "resnet"}, "'resnet' is not in the catalog"),
         ({"recipe": {}}, "recipe is {}; it must be one Recipe"),
+        ({"device": "m3"}, "'m3' is no known device; choose one of: cortex-m4"),
+        ({"device": 7}, "device is 7; it must be one Core"),
+        ({"objectives": "accuracy,cycles"}, "cycles is an objective and no device is given; name"),
+        ({"max_cycles": 10**6}, "cycles is limited and no device is given; name one of"),
     ],
 )
 def test_what_is_not_is_said(given: dict[str, Any], words: str) -> None:

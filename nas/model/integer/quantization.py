@@ -123,8 +123,8 @@ def choose_grids(
     plan: Operations, weights: Mapping[int, Weights], batches: Iterable[Tensor]
 ) -> dict[int, Grid]:
     """The grid of every tensor but the image, by what normalized images make of it."""
-    roots = {one.output: _root(plan, one.output) for one in plan.operations}
-    rectified = _rectified(plan, roots)
+    roots = {one.output: plan.root(one.output) for one in plan.operations}
+    rectified = plan.rectified()
     seen: dict[int, list[Tensor]] = {}
     for batch in batches:
         found = run(plan, weights, batch)
@@ -139,32 +139,15 @@ def choose_grids(
         root = roots[one.output]
         (source, *_) = one.inputs
         if one.kind in (MAX_POOL, COPY) and root == one.output and source != IMAGE:
-            grids[root] = grids[_root(plan, source)]
+            grids[root] = grids[plan.root(source)]
         elif root not in grids:
             grids[root] = grid_of(torch.cat(seen[root]).numpy(), rectified[root])
-    return {tensor: grids[_root(plan, tensor)] for tensor in _tensors(plan)}
+    return {tensor: grids[plan.root(tensor)] for tensor in _tensors(plan)}
 
 
 def _tensors(plan: Operations) -> set[int]:
     every = {tensor for one in plan.operations for tensor in (*one.inputs, one.output)}
     return every - {IMAGE}
-
-
-def _root(plan: Operations, tensor: int) -> int:
-    """The concatenation that a tensor is a part of, or itself."""
-    while tensor in plan.wholes:
-        tensor = plan.wholes[tensor]
-    return tensor
-
-
-def _rectified(plan: Operations, roots: Mapping[int, int]) -> dict[int, bool]:
-    """Whether no value of a tensor is below 0, by its concatenation."""
-    known: dict[int, bool] = {IMAGE: False}
-    for one in plan.operations:
-        kept = one.kind in (MAX_POOL, AVG_POOL, GLOBAL_POOL, COPY)
-        never = one.relu or (kept and known.get(_root(plan, one.inputs[0]), False))
-        known[roots[one.output]] = never and known.get(roots[one.output], True)
-    return known
 
 
 def grid_of(values: npt.NDArray[Any], rectified: bool) -> Grid:

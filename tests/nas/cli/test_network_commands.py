@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from search_space.analysis.hardware import PRESETS, to_toml
+from search_space.analysis.hardware import ENTRIES as HARDWARE_ENTRIES
+from search_space.analysis.hardware import PRESETS
 from search_space.catalog import CATALOG, candidate
+from search_space.device.cores import CORES, ENTRIES
 from search_space.network import build
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "search_space" / "golden.json").read_text())
@@ -52,6 +55,28 @@ def test_compare_says_what_the_figures_mean_for_a_chip(nas_in: Run) -> None:
     assert "of its least latency waits for memory" in " ".join(out.split())
 
 
+def test_compare_says_what_a_microcontroller_makes_of_it(nas_in: Run, tmp_path: Path) -> None:
+    code, out, _ = nas_in("compare", "inception-28", "googlenet-28", "--device", "cortex-m7")
+    assert code == 0
+    text = " ".join(out.split())
+    assert "bytes are exact, cycles an estimate" in text
+    assert "inception-28 330,164 100,352 100,352" in text
+    assert "none measured on this chip" in text
+    _, out, _ = nas_in("compare", "inception-28", "--device", "cortex-m7", "--json")
+    found = json.loads(out)["networks"][0]["device"]
+    assert found["seconds"] == found["cycles"] / 280e6
+    own = tmp_path / "own.toml"
+    core = replace(CORES["cortex-m7"], name="one at twice the clock", hertz=560e6)
+    own.write_text(ENTRIES.to_toml(core))
+    _, out, _ = nas_in("compare", "inception-28", "--device", str(own), "--json")
+    twice = json.loads(out)["networks"][0]["device"]
+    assert twice == found | {"name": core.name, "seconds": found["seconds"] / 2}
+    own.write_text('name = "nothing more"')
+    code, _, err = nas_in("compare", "inception-28", "--device", str(own))
+    assert (code, err.count("\n")) == (2, 1)
+    assert f"error: device {own}: no source, hertz, " in err
+
+
 def test_compare_with_hardware_writes_one_page(nas_in: Run) -> None:
     arguments = ("googlenet-28", "inception-28", "--hardware", "edge-tpu", "--html", "page.html")
     code, out, err = nas_in("compare", *arguments)
@@ -64,7 +89,7 @@ def test_compare_with_hardware_writes_one_page(nas_in: Run) -> None:
 
 
 def test_one_network_on_a_file_of_hardware_is_shown_layer_by_layer(nas_in: Run) -> None:
-    Path("my.toml").write_text(to_toml(PRESETS["a100"]))
+    Path("my.toml").write_text(HARDWARE_ENTRIES.to_toml(PRESETS["a100"]))
     code, out, _ = nas_in("compare", "googlenet-28", "--hardware", "my.toml", "--json")
     assert code == 0
     roofline = json.loads(out)["networks"][0]["roofline"]
@@ -122,7 +147,7 @@ BAD = [
 
 @pytest.mark.parametrize(("arguments", "words"), BAD, ids=lambda value: " ".join(value)[:60])
 def test_bad_input_is_one_line(nas_in: Run, arguments: tuple[str, ...], words: str) -> None:
-    entries = to_toml(PRESETS["a100"]).splitlines(keepends=True)
+    entries = HARDWARE_ENTRIES.to_toml(PRESETS["a100"]).splitlines(keepends=True)
     kept = [line for line in entries if not line.startswith("bandwidth")]
     Path("half.toml").write_text("".join(kept))
     Path("zero.toml").write_text("".join([*kept, "bandwidth = 0\n"]))

@@ -21,9 +21,11 @@ from search_space.architecture import Candidate
 from search_space.catalog import candidate
 from search_space.cost import cost
 from search_space.device.arena import arena
+from search_space.device.cores import CORES
 from search_space.device.flash import flash
 from search_space.device.needs import CODE_BYTES
 from search_space.device.operations import operations
+from search_space.device.work import cycles
 from search_space.expand import expand
 from studies.evaluation import Evaluation
 from studies.results import Results
@@ -196,6 +198,8 @@ def test_bytes_on_a_device_are_exact_and_nothing_above_a_limit_is_proposed(
         objectives=("accuracy", "flash_bytes"),
         max_flash_bytes=6_500,
         max_arena_bytes=450,
+        device="cortex-m4",
+        max_cycles=400_000,
     )
     bring(store, settings, 8)
     for trial in trials_of(store):
@@ -206,4 +210,5 @@ def test_bytes_on_a_device_are_exact_and_nothing_above_a_limit_is_proposed(
         plan = operations(graph, (1, 8, 8))
         assert kept["flash_bytes"] == flash(plan, CODE_BYTES).total <= 6_500
         assert kept["arena_bytes"] == arena(plan).bytes <= 450
+        assert kept["cycles"] == cycles(plan, CORES["cortex-m4"]) <= 400_000
         assert trial.values[1] == kept["flash_bytes"]

@@ -7,11 +7,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search_space.analysis.hardware import ENTRIES, PRESETS, Hardware, from_toml, preset, to_toml
+from search_space.analysis.hardware import ENTRIES as HARDWARE_ENTRIES
+from search_space.analysis.hardware import PRESETS, Hardware
 
+ENTRIES = HARDWARE_ENTRIES.words
+to_toml = HARDWARE_ENTRIES.to_toml
 CORE = PRESETS["laptop-core"]
 POSITIVE = st.floats(1e-30, 1e30) | st.integers(1, 10**30)
 TEXT = st.text().filter(str.strip)
+
+
+def from_toml(text: str) -> Hardware:
+    return HARDWARE_ENTRIES.from_toml(Hardware, text)
+
+
+def preset(name: str) -> Hardware:
+    return HARDWARE_ENTRIES.preset(name, PRESETS)
 
 
 def test_the_entries_are_the_fields() -> None:

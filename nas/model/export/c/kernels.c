@@ -1,3 +1,10 @@
+/* Apart from what calls it, a loop keeps all its values in registers. */
+#ifdef __GNUC__
+#define APART __attribute__((noinline))
+#else
+#define APART
+#endif
+
 /* The floor of (value + 2^(shift - 1)) / 2^shift: halves go up. */
 static int64_t rounded(int64_t value, uint8_t shift)
 {
@@ -21,6 +28,24 @@ static int32_t dot(const uint8_t *x, const int8_t *w, uint32_t count)
     return sum;
 }
 
+/* The same for four outputs, whose weights lie `apart`: each value is read once for all of them. */
+static APART void four_dots(const uint8_t *x, const int8_t *w, int32_t apart, uint32_t count,
+                            int32_t *sums)
+{
+    const int8_t *w1 = w + apart, *w2 = w1 + apart, *w3 = w2 + apart;
+    int32_t a = 0, b = 0, c = 0, d = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        a += x[i] * w[i];
+        b += x[i] * w1[i];
+        c += x[i] * w2[i];
+        d += x[i] * w3[i];
+    }
+    sums[0] += a;
+    sums[1] += b;
+    sums[2] += c;
+    sums[3] += d;
+}
+
 /* What taps beyond the border add: there every channel is its zero. */
 static int32_t beyond(const struct operation *op, const int8_t *w, int32_t taps)
 {
@@ -36,39 +61,54 @@ static int32_t beyond(const struct operation *op, const int8_t *w, int32_t taps)
 }
 
 /* A convolution; channels of a pixel, and pixels of a row, lie side by side. */
-static void convolve(const struct operation *op, const uint8_t *in, uint8_t *out)
+static APART void convolve(const struct operation *op, const uint8_t *in, uint8_t *out)
 {
-    const int32_t row = op->kw * op->c_in;
+    const int32_t row = op->kw * op->c_in, apart = op->kh * row;
     for (int32_t y = 0; y < op->h_out; y++)
         for (int32_t x = 0; x < op->w_out; x++) {
             const int32_t top = y * op->stride - op->pad_h, left = x * op->stride - op->pad_w;
             const int32_t first = left < 0 ? -left : 0;
             const int32_t end = op->w_in - left < op->kw ? op->w_in - left : op->kw;
-            const int8_t *w = weights + op->weights;
-            for (int32_t o = 0; o < op->c_out; o++) {
-                int32_t sum = biases[op->biases + (uint32_t)o];
+            const uint32_t count = (uint32_t)((end - first) * op->c_in);
+            for (int32_t o = 0, many; o < op->c_out; o += many) {
+                const int8_t *w = weights + op->weights + o * apart;
+                int32_t sums[4];
+                many = op->c_out - o < 4 ? 1 : 4;
+                for (int32_t k = 0; k < many; k++)
+                    sums[k] = biases[op->biases + (uint32_t)(o + k)];
                 for (int32_t i = 0; i < op->kh; i++, w += row) {
                     const int32_t line = top + i;
-                    if (line < 0 || line >= op->h_in) {
-                        sum += beyond(op, w, op->kw);
+                    const int inside = line >= 0 && line < op->h_in;
+                    const int32_t pixel = (inside ? line : 0) * op->w_in + left + first;
+                    const uint8_t *from = in + pixel * op->c_in;
+                    if (inside && many == 4)
+                        four_dots(from, w + first * op->c_in, apart, count, sums);
+                    else if (inside)
+                        sums[0] += dot(from, w + first * op->c_in, count);
+                    if (inside && !first && end == op->kw)
                         continue;
+                    for (int32_t k = 0; k < many; k++) {
+                        const int8_t *own = w + k * apart;
+                        if (!inside)
+                            sums[k] += beyond(op, own, op->kw);
+                        if (inside && first)
+                            sums[k] += beyond(op, own, first);
+                        if (inside && end < op->kw)
+                            sums[k] += beyond(op, own + end * op->c_in, op->kw - end);
                     }
-                    sum += dot(in + (line * op->w_in + left + first) * op->c_in,
-                               w + first * op->c_in, (uint32_t)((end - first) * op->c_in));
-                    if (first)
-                        sum += beyond(op, w, first);
-                    if (end < op->kw)
-                        sum += beyond(op, w + end * op->c_in, op->kw - end);
                 }
-                const uint32_t k = op->factors + (uint32_t)o;
-                out[o] = cut(op, rounded((int64_t)sum * multipliers[k], shifts[k]));
+                for (int32_t k = 0; k < many; k++) {
+                    const uint32_t factor = op->factors + (uint32_t)(o + k);
+                    const int64_t scaled = (int64_t)sums[k] * multipliers[factor];
+                    out[o + k] = cut(op, rounded(scaled, shifts[factor]));
+                }
             }
             out += op->step_out;
         }
 }
 
 /* Largest value or mean of windows, of what lies inside the map. */
-static void pool(const struct operation *op, const uint8_t *in, uint8_t *out)
+static APART void pool(const struct operation *op, const uint8_t *in, uint8_t *out)
 {
     for (int32_t y = 0; y < op->h_out; y++)
         for (int32_t x = 0; x < op->w_out; x++) {
@@ -96,8 +136,8 @@ static void pool(const struct operation *op, const uint8_t *in, uint8_t *out)
 }
 
 /* A sum of two tensors, or a scale and a shift for each channel. */
-static void pointwise(const struct operation *op, const uint8_t *in, const uint8_t *other,
-                      uint8_t *out)
+static APART void pointwise(const struct operation *op, const uint8_t *in, const uint8_t *other,
+                            uint8_t *out)
 {
     const uint8_t shift = shifts[op->factors];
     for (int32_t pixel = 0; pixel < op->h_out * op->w_out; pixel++) {
