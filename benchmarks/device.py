@@ -133,6 +133,8 @@ def random_network(architecture: Architecture, seed: int) -> tuple[IntegerNetwor
     network = module(graph).eval()
     for norm in network.modules():
         if isinstance(norm, nn.BatchNorm2d):
+            assert norm.running_mean is not None
+            assert norm.running_var is not None
             nn.init.uniform_(norm.running_mean, -0.5, 0.5)
             nn.init.uniform_(norm.running_var, 0.2, 1.5)
     images = np.random.default_rng(seed).integers(0, 256, (8, *image), np.uint8)

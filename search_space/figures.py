@@ -3,19 +3,23 @@
 import json
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import Field, asdict, dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeVar
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+from typing import Any, ClassVar, Protocol, TypeVar
 
 LOW, HIGH = 1e-30, 1e30
 
 TEXTS = ("name", "source")
 """Entries that are words; all others are positive numbers."""
 
-Machine = TypeVar("Machine", bound="DataclassInstance")
+
+class Described(Protocol):
+    """A dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+
+Machine = TypeVar("Machine", bound=Described)
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Entries:
     words: Mapping[str, str]
     whole: Collection[str] = ()
 
-    def check(self, machine: "DataclassInstance") -> None:
+    def check(self, machine: Described) -> None:
         """Each entry of a frozen machine as its type; ValueError names entry, value and rule."""
         for entry in self.words:
             object.__setattr__(machine, entry, self._checked(entry, getattr(machine, entry)))
@@ -81,7 +85,7 @@ class Entries:
             raise ValueError(f"no {', '.join(missing)}; every one of these must be given: {listed}")
         return kind(**data)
 
-    def to_toml(self, machine: "DataclassInstance") -> str:
+    def to_toml(self, machine: Described) -> str:
         """A TOML text with every entry and its unit; ``from_toml`` of it gives an equal value."""
         lines = [
             f"{entry} = {_toml(value)}  # {self.words[entry]}"

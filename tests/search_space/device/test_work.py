@@ -1,6 +1,8 @@
 """What the kernels do is counted as a loop over every value counts it; cores and their sources."""
 
+import re
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -152,3 +154,9 @@ def test_what_cannot_be_is_named() -> None:
         replace(M7, row=0)
     with pytest.raises(ValueError, match="'m3' is no known device; choose one of: cortex-m4, "):
         ENTRIES.preset("m3", CORES)
+
+
+def test_the_guides_own_core_can_be_read() -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "devices.md").read_text("utf-8")
+    (block,) = re.findall(r"^```toml\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
+    assert ENTRIES.from_toml(Core, block).hertz == 133e6
