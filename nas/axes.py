@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from nas.metrics import ACCURACY
+from nas.metrics import ACCURACY, METRICS
 from nas.objectives import OBJECTIVES
 from nas.settings import Reference, Settings
 from studies.axis import Axis
@@ -43,8 +43,9 @@ def measured_words(metric: str, folds: int) -> str:
     """Of what accuracies are, where that isn't of the validation images of one split."""
     if (metric, folds) == (ACCURACY, 1):
         return ""
-    means = "" if metric == ACCURACY else "means over classes, "
-    return means + ("of validation images" if folds == 1 else f"of the images of {folds} folds")
+    return METRICS[metric].measured + (
+        "of validation images" if folds == 1 else f"of the images of {folds} folds"
+    )
 
 
 def floor_of(settings: Settings) -> float:

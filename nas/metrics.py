@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from studies.evaluation import PLAIN_METRIC
 
-ACCURACY, BALANCED = PLAIN_METRIC, "balanced-accuracy"
+ACCURACY, BALANCED, INT8 = PLAIN_METRIC, "balanced-accuracy", "int8-accuracy"
 
 
 class Tally(NamedTuple):
@@ -28,12 +28,16 @@ class Metric(NamedTuple):
     """A metric: its words, its value (0..1), and how many images it is as noisy as.
 
     ``images`` takes the images of each class: a share of so many images has the noise that the
-    value has where each class is recognized as often.
+    value has where each class is recognized as often. ``measured`` is what a table says before "of
+    validation images". With ``in_integers`` the images are shown to the network in 8-bit integers,
+    as its C file runs.
     """
 
     words: str
     value: Callable[[Tally], float]
     images: Callable[[Sequence[int]], float]
+    measured: str = ""
+    in_integers: bool = False
 
 
 def _accuracy(tally: Tally) -> float:
@@ -53,5 +57,17 @@ def _even(shown: Sequence[int]) -> float:
 
 METRICS: dict[str, Metric] = {
     ACCURACY: Metric("the share of all images that is recognized", _accuracy, sum),
-    BALANCED: Metric("the mean over classes of the share that is recognized", _balanced, _even),
+    BALANCED: Metric(
+        "the mean over classes of the share that is recognized",
+        _balanced,
+        _even,
+        measured="means over classes, ",
+    ),
+    INT8: Metric(
+        "the share of all images that is recognized by the network in 8-bit integers",
+        _accuracy,
+        sum,
+        measured="in 8-bit integers, ",
+        in_integers=True,
+    ),
 }

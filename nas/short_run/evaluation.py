@@ -5,6 +5,7 @@ import operator
 import platform
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -90,7 +91,7 @@ def _trained(request: Request, dataset: "Dataset", fold: int) -> "Fit":
     graph = graph_of(request.network, image.resolution, image.channels, len(dataset.classes))
     network = module(graph)
     initialize(network)
-    return fit(
+    found = fit(
         network,
         dataset,
         request.recipe,
@@ -98,6 +99,11 @@ def _trained(request: Request, dataset: "Dataset", fold: int) -> "Fit":
         request.budget,
         derive(request.seed, "order", *own),
     )
+    if METRICS[request.metric].in_integers:
+        from nas.short_run.in_integers import tally_in_integers
+
+        found = replace(found, tally=tally_in_integers(graph, network, dataset))
+    return found
 
 
 def _curve(runs: "Sequence[Fit]") -> tuple[tuple[int, float, float], ...]:

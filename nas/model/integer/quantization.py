@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nas.datasets.normalization import Normalization
 from nas.model.classifier import Pixels
@@ -40,7 +40,7 @@ from search_space.device.operations import (
     operations,
 )
 from search_space.expand import expand
-from search_space.graph import Pool
+from search_space.graph import Node, Pool
 
 Int = npt.NDArray[np.int64]
 
@@ -107,15 +107,28 @@ def quantize(model: Model, images: Pixels) -> IntegerNetwork:
     """The model in 8-bit integers; ``images`` [N, C, R, R] show the range of activations."""
     known = model.metadata
     graph = expand(known.candidate.architecture, known.channels, len(known.classes))
-    plan = operations(graph, known.image)
-    weights = folded(plan, model.network)
-    normalization = Normalization(known.mean, known.std)
-    batches = (
-        normalization(torch.from_numpy(images[start : start + BATCH]))
-        for start in range(0, len(images), BATCH)
-    )
-    grids = choose_grids(plan, weights, batches)
-    return integers(plan, weights, grids, known.mean, known.std)
+    pixels = torch.from_numpy(images)
+    return quantize_network(graph, model.network, pixels, known.mean, known.std)
+
+
+def quantize_network(
+    graph: Node,
+    network: nn.Module,
+    images: Tensor,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+) -> IntegerNetwork:
+    """The module of a layer graph, in evaluation mode on the CPU, in 8-bit integers.
+
+    ``images`` uint8 [N, C, R, R] show the range of activations; ``mean`` and ``std`` of each
+    channel, of pixels of 0..1, normalize them as in training.
+    """
+    _, channels, height, width = images.shape
+    plan = operations(graph, (channels, height, width))
+    weights = folded(plan, network)
+    normalization = Normalization(mean, std)
+    batches = (normalization(batch) for batch in torch.split(images, BATCH))
+    return integers(plan, weights, choose_grids(plan, weights, batches), mean, std)
 
 
 @torch.inference_mode()

@@ -14,11 +14,14 @@ from sklearn.metrics import balanced_accuracy_score
 from nas import Settings, keep_images, run_study
 from nas.datasets import Dataset, find, load
 from nas.datasets.folds import fold_of
-from nas.metrics import BALANCED
+from nas.metrics import BALANCED, INT8
+from nas.model.integer.arithmetic import logits
+from nas.model.integer.quantization import quantize_network
 from nas.sampling.even import spread_of
 from nas.seeds import derive
 from nas.settings import Request
 from nas.short_run.evaluation import evaluate
+from nas.short_run.in_integers import tally_in_integers
 from nas.short_run.reference import fitted
 from nas.short_run.training import ShortRun, initialize
 from nas.threads import one_thread
@@ -107,6 +110,35 @@ def test_an_evaluation_is_of_all_folds_images(
     assert evaluate(request).accuracy == result.accuracy
 
 
+def test_in_integers_it_is_what_the_arithmetic_says(digits: str) -> None:
+    dataset = load(find(digits).reading(8, 1))
+    graph = graph_of(spread_of(Settings(resolution=8)).draw(Random(3)).candidate, 8, 1, 3)
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        network = module(graph)
+        initialize(network)
+    found = tally_in_integers(graph, network, dataset)
+    train, validation = dataset.train.pixels, dataset.validation
+    made = quantize_network(graph, network.eval(), train, dataset.mean, dataset.std)
+    said = logits(made, validation.pixels.numpy()).argmax(1)
+    labels = validation.labels.numpy()
+    assert found.right == tuple(np.bincount(labels[said == labels], minlength=3))
+    assert found.shown == tuple(np.bincount(labels, minlength=3))
+
+
+def test_a_search_by_accuracy_in_integers(tiny_settings: Settings, digits: str) -> None:
+    request = request_of(replace(tiny_settings, metric=INT8), digits)
+    plain = request_of(tiny_settings, digits)
+    assert request.identity().digest() != plain.identity().digest()
+    found, before = evaluate(request), evaluate(plain)
+    assert (found.loss, found.curve) == (before.loss, before.curve), "it is the same run"
+    assert found.accuracy is not None
+    assert found.accuracy == pytest.approx(before.accuracy, abs=0.2)
+    asked = replace(tiny_settings, dataset=digits, budgets=(128,), folds=1, metric=INT8)
+    result = run_study(asked, trials=2, workers=0, progress=False)
+    assert "in 8-bit integers, of validation images" in result._repr_html_()
+
+
 def test_how_it_is_measured_is_a_part_of_what_it_is(tiny_settings: Settings, digits: str) -> None:
     request = request_of(tiny_settings, digits)
     others = [replace(request, folds=2), replace(request, metric=BALANCED)]
@@ -157,7 +189,10 @@ def test_a_study_of_few_images_folds_them_and_goes_on(
 REFUSED = [
     (("--folds", "7", "--dataset", "{digits}"), "folds is 7, and the images have 64 images for"),
     (("--folds", "0"), "folds is 0"),
-    (("--metric", "f1"), "metric is 'f1'; choose one of: accuracy, balanced-accuracy"),
+    (
+        ("--metric", "f1"),
+        "metric is 'f1'; choose one of: accuracy, balanced-accuracy, int8-accuracy",
+    ),
     (
         ("--metric", "balanced-accuracy", "--replay", "fashion-mnist"),
         "a replay knows the accuracy of one split alone, and balanced-accuracy of 1 fold is asked",

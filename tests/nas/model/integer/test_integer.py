@@ -11,9 +11,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nas.model.integer import simulated
 from nas.model.integer.arithmetic import computed, logits, probabilities
 from nas.model.integer.floating import Weights, folded, run
 from nas.model.integer.quantization import Grid, _convolution, fixed_point, grid_of
+from search_space.architecture import Architecture, Block, Stage, Stem
 from search_space.catalog import candidate
 from search_space.device.operations import CONV, IMAGE, Operation, operations
 from search_space.expand import expand
@@ -137,3 +139,20 @@ def test_integers_say_nearly_what_the_network_says(
     assert np.abs(found / 255 - expected).mean() < 0.05
     first = logits(made.integers, made.images).argmax(1)
     assert (found[range(len(found)), first] == found.max(1)).all()
+
+
+@given(seed=st.integers(0, 2**32), size=st.integers(4, 13), channels=st.sampled_from([1, 3]))
+def test_floats_say_what_integers_say(
+    small_architecture: Any, in_integers: Any, seed: int, size: int, channels: int
+) -> None:
+    made = in_integers(small_architecture(seed), size, channels, seed)
+    found = simulated.logits(made.integers, torch.from_numpy(made.images)).numpy()
+    assert (found == logits(made.integers, made.images)).all()
+
+
+def test_long_sums_are_exact_too(in_integers: Any) -> None:
+    """A 5x5 kernel on 48 channels adds more than float32 can count."""
+    block = Block(reduce_5x5=48, width_5x5=16, factorization="none")
+    made = in_integers(Architecture(Stem(16), (Stage((block,)),), norm="none"), 9)
+    found = simulated.logits(made.integers, torch.from_numpy(made.images)).numpy()
+    assert (found == logits(made.integers, made.images)).all()
