@@ -105,7 +105,7 @@ class TrainedModel:
 
         out = Path(path)
         name = check_export(format, out, int8)
-        if self.path.suffix.lower() == ".onnx" and not os.path.isdir(self.path):
+        if self.path.suffix.lower() in (".onnx", ".c") and not os.path.isdir(self.path):
             raise ValueError(f"{self.path} is exported already; load the model that it was made of")
         where = Where(dataset, None if data_dir is None else Path(data_dir))
         return export_asked(load(self.path), name, out, int8, where)
@@ -128,9 +128,9 @@ class TrainedModel:
 
 
 def load_model(path: str | Path) -> TrainedModel:
-    """The model in a directory that `nas train` wrote, or in an ONNX file by `nas export`.
+    """The model in a directory that `nas train` wrote, or in a file by `nas export`.
 
-    ValueError for anything else.
+    That is ONNX, or C, which is compiled and run here. ValueError for anything else.
     """
     from nas.model.loading import load_classifier
 

@@ -50,7 +50,10 @@ PixelRange = Annotated[
 Model = Annotated[Path, typer.Argument(help="Directory that `nas train --out` wrote.")]
 ModelOrFile = Annotated[
     Path,
-    typer.Argument(help="Directory that `nas train --out` wrote, or an .onnx by `nas export`."),
+    typer.Argument(
+        help="Directory that `nas train --out` wrote, or an .onnx or .c by `nas export`; C is "
+        "compiled and run."
+    ),
 ]
 OfModel = Annotated[
     str | None,

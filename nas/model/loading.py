@@ -7,10 +7,14 @@ from nas.model.classifier import Classifier, model_classifier
 
 
 def load_classifier(path: Path) -> Classifier:
-    """The model in a directory or safetensors file, or what `nas export` made of one as ONNX.
+    """The model in a directory or safetensors file, or what `nas export` made of one.
 
-    ValueError for anything else.
+    That is ONNX, or C, which is compiled and run here. ValueError for anything else.
     """
+    if path.suffix.lower() == ".c" and not os.path.isdir(path):
+        from nas.model.export.c.reading import c_classifier
+
+        return c_classifier(path)
     if path.suffix.lower() == ".onnx" and not os.path.isdir(path):
         from nas.model.export.onnx_file import onnx_classifier
 

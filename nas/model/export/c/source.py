@@ -76,9 +76,17 @@ class _Constants:
 
 
 def source(
-    network: IntegerNetwork, placed: Arena, classes: Sequence[str], name: str, about: str
+    network: IntegerNetwork,
+    placed: Arena,
+    classes: Sequence[str],
+    name: str,
+    about: str,
+    end: str = "",
 ) -> Source:
-    """The files of a network, whose header is called ``name``.h; ``about`` says what it is."""
+    """The files of a network, whose header is called ``name``.h.
+
+    ``about`` says what it is, in a comment; ``end`` is a comment that is added as it is.
+    """
     plan = network.operations
     by_output = {one.operation.output: one for one in network.integers}
     made = _Constants()
@@ -127,9 +135,10 @@ int nas_predict(const uint8_t *image, uint8_t *probabilities);
         _array("uint8_t", "shifts", made.shifts.values),
         _array("uint8_t", "image_zeros", zeros.tolist()),
         _array("uint16_t", "exponentials", network.exponentials.tolist()),
-        files("nas.model.export.c").joinpath("kernels.c").read_text("utf-8"),
+        files("nas.model.export.c").joinpath("kernels.c").read_text("utf-8").rstrip("\n"),
+        *([end] if end else []),
     ]
-    return Source(name, "\n\n".join(parts), header)
+    return Source(name, "\n\n".join(parts) + "\n", header)
 
 
 def _row(network: IntegerNetwork, placed: Arena, one: IntegerOperation, made: _Constants) -> str:

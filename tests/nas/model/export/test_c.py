@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 
 from nas.datasets import find, load_test
 from nas.model.export.c.proof import COMPILERS, compiled
-from nas.model.export.c.source import source
+from nas.model.export.c.reading import metadata_comment
+from nas.model.export.c.source import Source, source
 from nas.model.integer.arithmetic import logits, probabilities
+from nas.model.loading import load_classifier
 from nas.model.model import Model
 from search_space.architecture import Architecture
 from search_space.catalog import candidate
@@ -120,6 +122,67 @@ def test_a_model_becomes_a_program_that_knows_an_image(
     said = subprocess.run(["./main"], input=given_images, capture_output=True, check=True).stdout
     expected = tiny_model.probabilities(torch.from_numpy(images)).numpy().argmax(1)
     assert (np.array(said.split(), int) == expected).mean() > 0.8
+
+
+def test_the_file_is_a_model_like_others(nas_in: Run, saved: Path, tmp_path: Path) -> None:
+    _, out, _ = nas_in("export", str(saved), "--out", "net.c", "--json")
+    exported = json.loads(out)
+    classifier = load_classifier(Path("net.c"))
+    assert classifier.metadata == load_classifier(saved).metadata
+    test = load_test(find("fashion-mnist").reading(28, 1))
+    found = classifier.probabilities(test.pixels.numpy(), 999)
+    with compiled(Source("net", *(Path(f"net.{end}").read_text() for end in "ch")), FOUND[0]) as c:
+        said = c.predict(test.pixels.numpy())
+    assert (found.argmax(1) == said.classes).all()
+    assert np.abs(found - said.probabilities / 255).max() < 1e-5
+    code, out, _ = nas_in("evaluate", "net.c", "--json")
+    evaluated = json.loads(out)
+    assert code == 0
+    assert evaluated["accuracy"] == exported["accuracies"][1]
+    assert evaluated["runtime"].startswith("C, ")
+
+
+@given(st.dictionaries(st.text(max_size=12), st.text(max_size=300), max_size=4))
+def test_metadata_survives_in_a_comment(metadata: dict[str, str]) -> None:
+    """Whatever a class is called; and it ends no comment, nor begins another one."""
+    comment = metadata_comment(metadata)
+    inside = comment[2:-2]
+    assert "/*" not in inside
+    assert "*/" not in inside
+    assert "?" not in comment
+    assert comment.isascii()
+    lines = comment.split("\n")[1:-1]
+    assert json.loads("".join(line.removeprefix(" *   ") for line in lines)) == metadata
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("int x;", "net.c is C, but not of `nas export`: its metadata has no 'classes'"),
+        (None, "net.c can't be compiled: "),
+        ("", "net.c is C, but not of `nas export`"),
+    ],
+)
+def test_other_c_is_refused(nas_in: Run, saved: Path, text: str | None, words: str) -> None:
+    nas_in("export", str(saved), "--out", "net.c")
+    if text is None:
+        Path("net.h").unlink()
+    else:
+        Path("net.c").write_text(text)
+    code, out, err = nas_in("evaluate", "net.c")
+    assert (code, out) == (2, "")
+    assert words in err
+    assert err.count("\n") == 1
+
+
+def test_without_a_compiler_it_cannot_be_run(
+    nas_in: Run, saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nas_in("export", str(saved), "--out", "net.c")
+    monkeypatch.setattr("nas.model.export.c.reading.compiler", lambda: None)
+    code, _, err = nas_in("evaluate", "net.c")
+    assert code == 2
+    assert "net.c must be compiled to be run, and there is no gcc or clang here" in err
 
 
 def test_it_is_told_in_json_too(nas_in: Run, saved: Path) -> None:
