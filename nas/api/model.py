@@ -101,11 +101,12 @@ class TrainedModel:
         if it says the same as the model. ValueError, and no file, where that fails.
         """
         from nas.model.export.asked import check_export, export_asked
+        from nas.model.export.formats import format_by_suffix
         from nas.model.model import load_model as load
 
         out = Path(path)
         name = check_export(format, out, int8)
-        if self.path.suffix.lower() in (".onnx", ".c") and not os.path.isdir(self.path):
+        if not os.path.isdir(self.path) and format_by_suffix(self.path):
             raise ValueError(f"{self.path} is exported already; load the model that it was made of")
         where = Where(dataset, None if data_dir is None else Path(data_dir))
         return export_asked(load(self.path), name, out, int8, where)
@@ -130,7 +131,7 @@ class TrainedModel:
 def load_model(path: str | Path) -> TrainedModel:
     """The model in a directory that `nas train` wrote, or in a file by `nas export`.
 
-    That is ONNX, or C, which is compiled and run here. ValueError for anything else.
+    A file is run by its own runtime; C is compiled and run here. ValueError for anything else.
     """
     from nas.model.loading import load_classifier
 

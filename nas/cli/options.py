@@ -51,8 +51,8 @@ Model = Annotated[Path, typer.Argument(help="Directory that `nas train --out` wr
 ModelOrFile = Annotated[
     Path,
     typer.Argument(
-        help="Directory that `nas train --out` wrote, or an .onnx or .c by `nas export`; C is "
-        "compiled and run."
+        help="Directory that `nas train --out` wrote, or a file by `nas export`; C is compiled "
+        "and run."
     ),
 ]
 OfModel = Annotated[

@@ -26,9 +26,9 @@ def check_export(format: str | None, out: Path, int8: bool) -> str:
     name = format_of(format, out)
     if int8 and name not in ("onnx", C):
         raise ValueError(f"--int8 is for --format onnx alone, not for {name}; leave one of them")
-    from nas.model.export.onnx_file import need
+    from nas.model.export.needed import need
 
-    need(*FORMATS[name].needs)
+    need(FORMATS[name].extra, *FORMATS[name].needs)
     check_file("--out", out)
     if name == C:
         check_file("--out", out.with_suffix(".h"))

@@ -23,11 +23,16 @@ Texts = dict[str, str]
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of file, and its suffixes. ``needs`` are modules that not every installation has."""
+    """A kind of file, and its suffixes.
+
+    ``needs`` are modules that not every installation has; the ``extra`` of this package brings
+    them.
+    """
 
     words: str
     suffixes: tuple[str, ...]
     needs: tuple[str, ...] = ()
+    extra: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +58,7 @@ def _read_onnx(path: Path, names: Mapping[str, str]) -> "tuple[Texts, Run]":
 
     session = open_session(path)
     found = session.get_modelmeta().custom_metadata_map
-    return {name: found[name] for name in names}, session_run(session)
+    return {name: found[name] for name in names if name in found}, session_run(session)
 
 
 def _write_program(network: "nn.Module", image: "Shape", metadata: Mapping[str, str]) -> bytes:
@@ -97,6 +102,30 @@ def _read_torchscript(path: Path, names: Mapping[str, str]) -> "tuple[Texts, Run
     return {n: v.decode() if isinstance(v, bytes) else v for n, v in found.items()}, run
 
 
+def _write_tflite(network: "nn.Module", image: "Shape", metadata: Mapping[str, str]) -> bytes:
+    from nas.model.export.tflite_file import tflite_bytes
+
+    return tflite_bytes(network, image, metadata)
+
+
+def _read_tflite(path: Path, names: Mapping[str, str]) -> "tuple[Texts, Run]":
+    from nas.model.export.tflite_file import read_tflite
+
+    return read_tflite(path, names)
+
+
+def _write_executorch(network: "nn.Module", image: "Shape", metadata: Mapping[str, str]) -> bytes:
+    from nas.model.export.executorch_file import executorch_bytes
+
+    return executorch_bytes(network, image, metadata)
+
+
+def _read_executorch(path: Path, names: Mapping[str, str]) -> "tuple[Texts, Run]":
+    from nas.model.export.executorch_file import read_executorch
+
+    return read_executorch(path, names)
+
+
 def _example(image: "Shape") -> "Tensor":
     """Two images: of one, exporters would conclude that it is always one."""
     import torch
@@ -128,6 +157,7 @@ RUNTIMES: dict[str, RuntimeFormat] = {
         "for ONNX Runtime and others",
         (".onnx",),
         ("onnx", "onnxscript", "onnxruntime"),
+        "onnx",
         write=_write_onnx,
         read=_read_onnx,
     ),
@@ -143,6 +173,22 @@ RUNTIMES: dict[str, RuntimeFormat] = {
         write=_write_torchscript,
         read=_read_torchscript,
     ),
+    "tflite": RuntimeFormat(
+        "for LiteRT, TensorFlow Lite's successor",
+        (".tflite",),
+        ("litert_torch", "ai_edge_litert"),
+        "tflite",
+        write=_write_tflite,
+        read=_read_tflite,
+    ),
+    "executorch": RuntimeFormat(
+        "for ExecuTorch, PyTorch's runtime on devices",
+        (".pte",),
+        ("executorch",),
+        "executorch",
+        write=_write_executorch,
+        read=_read_executorch,
+    ),
 }
 """Each is tested as it stands here: a new one needs no new test."""
 
@@ -154,6 +200,12 @@ FORMATS: dict[str, Format] = {
 }
 
 
+def format_by_suffix(path: Path) -> str | None:
+    """The format whose suffix a file has, None where it is none's."""
+    said = suffix(path)
+    return next((name for name, known in FORMATS.items() if said in known.suffixes), None)
+
+
 def format_of(name: str | None, out: Path) -> str:
     """The format that is asked for by its name, or by the suffix of the file, else onnx.
 
@@ -162,7 +214,7 @@ def format_of(name: str | None, out: Path) -> str:
     if name is not None:
         check_choice("format", name, FORMATS)
     said = suffix(out)
-    meant = next((format for format, known in FORMATS.items() if said in known.suffixes), None)
+    meant = format_by_suffix(out)
     if said and meant is None:
         own = ", ".join(f"{known.suffixes[0]} ({format})" for format, known in FORMATS.items())
         raise ValueError(f"--out is {out}, but {said} is of no format here; give one of: {own}")

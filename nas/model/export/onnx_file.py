@@ -1,7 +1,6 @@
 """The format onnx: a file for ONNX Runtime and whatever else reads ONNX; written, and run."""
 
 import contextlib
-import importlib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nas.model.classifier import Classifier, Pixels, Probabilities, Run
+from nas.model.export.needed import need
 from nas.model.metadata import INPUT, OUTPUT, Metadata
 from search_space.graph import Shape
 
@@ -18,17 +18,6 @@ if TYPE_CHECKING:
 
 OPSET, IR = 18, 8
 """Those of ONNX 1.13 of 2022: the oldest opset that torch's exporter writes, and its own IR."""
-
-
-def need(*modules: str) -> None:
-    """ValueError that says how to install, unless all of these modules can be imported."""
-    for name in modules:
-        try:
-            importlib.import_module(name)
-        except ImportError:
-            raise ValueError(
-                f"{name} is not installed; run: pip install 'inception-nas[onnx]'"
-            ) from None
 
 
 def onnx_bytes(network: "nn.Module", image: Shape, metadata: Mapping[str, str]) -> bytes:
@@ -97,7 +86,7 @@ def session_run(session: Any) -> Run:
 
 def onnx_classifier(path: Path) -> Classifier:
     """What `nas export` wrote, run by ONNX Runtime alone; ValueError for any other file."""
-    need("onnxruntime")
+    need("onnx", "onnxruntime")
     import onnxruntime
 
     if not os.path.isfile(path):

@@ -147,7 +147,7 @@ def test_other_classes_are_seen(nas_in: Run, tiny_model: Model) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--format", "tflite"), "format is 'tflite'; choose one of: " + ", ".join(FORMATS)),
+        (("--format", "tfjs"), "format is 'tfjs'; choose one of: " + ", ".join(FORMATS)),
         (("--format", "torchscript", "--int8"), "--int8 is for --format onnx alone"),
         (("--out", "there"), "--out is there, a directory; give the name of a file"),
         (("--out", "missing/model"), "there is no directory missing; make it first"),

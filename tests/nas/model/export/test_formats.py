@@ -13,6 +13,7 @@ import torch
 from nas.datasets import find, load_test
 from nas.model.export.formats import RUNTIMES
 from nas.model.export.inference import Inference
+from nas.model.export.needed import quiet
 from nas.model.export.onnx_file import IR, OPSET
 from nas.model.loading import load_classifier
 from nas.model.metadata import Metadata
@@ -38,10 +39,18 @@ def images() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (7, 1, 28, 28), np.uint8)
 
 
+def _installed(name: str) -> None:
+    """Skip a format of an extra that isn't there: some of them are large."""
+    for module in RUNTIMES[name].needs:
+        with quiet():
+            pytest.importorskip(module)
+
+
 @pytest.mark.parametrize("name", RUNTIMES)
 def test_what_is_written_says_what_the_model_says(
     tiny_model: Model, exported: Path, images: np.ndarray, tmp_path: Path, name: str
 ) -> None:
+    _installed(name)
     known = tiny_model.metadata.for_export()
     metadata = known.to_text()
     network = Inference(tiny_model)
@@ -68,6 +77,7 @@ def test_what_is_written_says_what_the_model_says(
 def test_the_catalogs_networks_in_every_format(
     make_model: MakeModel, images: np.ndarray, tmp_path: Path, network: str, name: str
 ) -> None:
+    _installed(name)
     model = make_model(candidate(network).architecture, 28)
     known, path = model.metadata.for_export(), tmp_path / "file"
     metadata = known.to_text()
@@ -118,3 +128,33 @@ def test_onnx_is_a_classifier_like_the_model(
     np.testing.assert_allclose(found, of_model.probabilities(images, 3), rtol=0, atol=1e-6)
     with of_file.on_threads(1) as run:
         np.testing.assert_allclose(run(images), found, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", RUNTIMES)
+def test_every_file_is_a_classifier_like_the_model(
+    tiny_model: Model, images: np.ndarray, tmp_path: Path, name: str
+) -> None:
+    _installed(name)
+    known = tiny_model.metadata.for_export()
+    path = tmp_path / f"file{RUNTIMES[name].suffixes[0]}"
+    path.write_bytes(RUNTIMES[name].write(Inference(tiny_model), known.image, known.to_text()))
+    found = load_classifier(path)
+    assert found.metadata == known
+    expected = tiny_model.probabilities(torch.from_numpy(images)).numpy()
+    np.testing.assert_allclose(found.probabilities(images, 3), expected, rtol=0, atol=1e-6)
+    with found.on_threads(1) as run:
+        np.testing.assert_allclose(run(images), expected, rtol=0, atol=1e-6)
+    path.write_bytes(b"something else")
+    with pytest.raises(ValueError, match=r"is no .* file") as error:
+        load_classifier(path)
+    assert "\n" not in str(error.value)
+
+
+def test_what_is_printed_meanwhile_is_lost_and_after_it_not(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with quiet():
+        print("python")
+        subprocess.run(["echo", "another program"], check=True)
+    print("after")
+    assert capfd.readouterr().out == "after\n"
