@@ -147,14 +147,20 @@ def in_8_bits(
             f"8-bit integers bring the accuracy from {before:.2%} to {after:.2%} on "
             f"{len(found):,} images, over {MOST_LOSS:.0%} less; nothing was kept, leave --int8 out"
         )
-    measured = {
-        "accuracy_float32": f"{before}",
-        "accuracy_int8": f"{after}",
-        "accuracy_images": f"{len(found)}",
-    }
+    measured = measured_text((before, after), len(found))
     content = with_metadata(content, metadata | measured)
     temporary.write_bytes(content)
     return content, (before, after)
+
+
+def measured_text(accuracies: tuple[float, float], images: int) -> dict[str, str]:
+    """The accuracies of float32 and of 8-bit integers on so many images, as metadata."""
+    before, after = accuracies
+    return {
+        "accuracy_float32": f"{before}",
+        "accuracy_int8": f"{after}",
+        "accuracy_images": f"{images}",
+    }
 
 
 def _outputs(run: Run, pixels: Pixels) -> Probabilities:

@@ -2,8 +2,8 @@
 
 Whole numbers are added exactly, in float32 where the largest sum of products allows it; scaling is
 in float64, which has all but the last bits of the 64 that the arithmetic has. So it says what
-`arithmetic` says, but for a value that lies on the edge of two to one part in 10^15, a hundred
-times as fast.
+`arithmetic` says, but for a value that lies on the edge of two to one part in 10^15, and takes a
+tenth of the time.
 """
 
 import numpy as np
@@ -59,9 +59,8 @@ def _computed(one: IntegerOperation, inputs: list[Tensor]) -> Tensor:
     if kind == AVG_POOL:
         pool = one.operation.window
         assert isinstance(pool, Pool)
-        where = (pool.kernel, pool.stride, pool.padding, pool.ceil, False)
-        inside = avg_pool2d(torch.ones_like(x[:1, :1]), *where[:-1], True, 1)
-        sums = avg_pool2d(x, *where[:-1], True, 1)
+        window = (pool.kernel, pool.stride, pool.padding, pool.ceil, True, 1)  # sums, not means
+        inside, sums = (avg_pool2d(of, *window) for of in (torch.ones_like(x[:1, :1]), x))
         of_count = torch.from_numpy(factors)[(inside - 1).long()]
         return _scaled(one, sums.double() * of_count)
     if kind == GLOBAL_POOL:

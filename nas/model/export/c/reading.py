@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import json
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -41,13 +42,33 @@ def _metadata(path: Path, text: str) -> Metadata:
         ) from None
 
 
+def _check_header(path: Path, text: str, known: Metadata) -> None:
+    """ValueError where the network has other images or classes than the metadata say."""
+    included = re.search(r'^#include "([^"]+)"$', text, re.MULTILINE)
+    header = path.with_name(included[1]) if included else path.with_suffix(".h")
+    found = dict(
+        re.findall(r"^#define (NAS_\w+) (\d+)$", read_text(header, "header"), re.MULTILINE)
+    )
+    channels, height, width = known.image
+    expected = {
+        "NAS_HEIGHT": height,
+        "NAS_WIDTH": width,
+        "NAS_CHANNELS": channels,
+        "NAS_CLASSES": len(known.classes),
+    }
+    if any(found.get(name) != str(value) for name, value in expected.items()):
+        raise ValueError(f"{path} has another network than its metadata says; export it anew")
+
+
 def c_classifier(path: Path) -> Classifier:
     """What `nas export` wrote, compiled with -O2 and run: the same code that a device would run.
 
     Its probabilities are in steps of 1/255. ValueError for any other file, and where there is no
     compiler.
     """
-    known = _metadata(path, read_text(path, "model"))
+    text = read_text(path, "model")
+    known = _metadata(path, text)
+    _check_header(path, text, known)
     tool = compiler()
     if tool is None:
         raise ValueError(f"{path} must be compiled to be run, and there is no gcc or clang here")

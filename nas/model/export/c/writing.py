@@ -10,7 +10,14 @@ from nas.model.classifier import model_classifier
 from nas.model.export.c.proof import Said, compiled, compiler
 from nas.model.export.c.reading import metadata_comment
 from nas.model.export.c.source import Source, source
-from nas.model.export.exporting import BATCH, MOST_LOSS, Exported, OnDevice, Sample
+from nas.model.export.exporting import (
+    BATCH,
+    MOST_LOSS,
+    Exported,
+    OnDevice,
+    Sample,
+    measured_text,
+)
 from nas.model.export.formats import C
 from nas.model.export.int8 import calibration
 from nas.model.integer.arithmetic import logits, softmax
@@ -54,11 +61,7 @@ def export_c(model: Model, out: Path, sample: Sample, train: Sample) -> Exported
         )
     placed, kept = arena(network.operations), flash(network.operations, 0)
     about = _about(model.metadata, placed, kept)
-    measured = {
-        "accuracy_float32": f"{before}",
-        "accuracy_int8": f"{after}",
-        "accuracy_images": f"{len(said)}",
-    }
+    measured = measured_text((before, after), len(said))
     end = metadata_comment(model.metadata.for_export().to_text() | measured)
     written = source(network, placed, model.metadata.classes, out.stem, about, end)
     code = None if path is None else _proved(written, path, sample, expected)

@@ -159,7 +159,7 @@ def test_metadata_survives_in_a_comment(metadata: dict[str, str]) -> None:
     ("text", "words"),
     [
         ("int x;", "net.c is C, but not of `nas export`: its metadata has no 'classes'"),
-        (None, "net.c can't be compiled: "),
+        (None, "header net.h can't be read: No such file or directory"),
         ("", "net.c is C, but not of `nas export`"),
     ],
 )
@@ -173,6 +173,27 @@ def test_other_c_is_refused(nas_in: Run, saved: Path, text: str | None, words: s
     assert (code, out) == (2, "")
     assert words in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("line", ["#define NAS_CLASSES 11", "#define NAS_WIDTH 32", ""])
+def test_another_network_than_its_metadata_says_is_not_run(
+    nas_in: Run, saved: Path, line: str
+) -> None:
+    nas_in("export", str(saved), "--out", "net.c")
+    name = line.split()[1] if line else "NAS_CHANNELS"
+    text = Path("net.h").read_text()
+    Path("net.h").write_text(re.sub(rf"^#define {name} .*$", line, text, flags=re.MULTILINE))
+    code, _, err = nas_in("predict", "net.c", "net.h")
+    assert code == 2
+    assert "net.c has another network than its metadata says; export it anew" in err
+
+
+def test_what_cannot_be_compiled_is_told_in_one_line(nas_in: Run, saved: Path) -> None:
+    nas_in("export", str(saved), "--out", "net.c")
+    Path("net.c").write_text("int x = y;\n" + Path("net.c").read_text())
+    code, _, err = nas_in("evaluate", "net.c")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "net.c can't be compiled: " in err
 
 
 def test_without_a_compiler_it_cannot_be_run(
