@@ -23,6 +23,7 @@ from nas.cli.options import (
     print_json,
 )
 from nas.files import SVG, check_file
+from nas.objectives import OBJECTIVES
 from nas.reporting.network import network_json, source_of, words, write_svg
 from nas.reporting.tables import new_table
 from nas.subjects import Subject, View, find_subject, view
@@ -110,8 +111,12 @@ def print_trial(store: "Store", study: str, subject: Subject, view: View, depth:
     if subject.settings.data.startswith(REPLAYED):
         console.print(REPLAY_WORDS)
     console.print(f"trial {trial.number}: {trial.state}", highlight=False)
-    for axis, value in zip(store.axes(study), trial.values, strict=False):
+    axes = store.axes(study)
+    for axis, value in zip(axes, trial.values, strict=False):
         console.print(f"  {axis.name}: {axis.shown(value)}", highlight=False)
+    for name, cost in kept.costs.items():
+        if name not in {axis.name for axis in axes}:
+            console.print(f"  {name}: {OBJECTIVES[name].axis.shown(cost)}", highlight=False)
     if kept.repeat:
         console.print(
             f"  repeat {kept.repeat} of its candidate, with another seed", highlight=False

@@ -248,12 +248,13 @@ def details(content: Content) -> dict[str, Any]:
             (axis.name, quantity(axis, value))
             for axis, value in zip(content.axes, result.values, strict=True)
         ]
-        known = {"params": result.params, "flops": result.flops}
+        known = {"params": result.params, "flops": result.flops, **trials[number].kept.costs}
         named = {axis.name for axis in content.axes}
-        rows += [(name, f"{value:,}") for name, value in known.items() if name not in named]
-        bytes_held = trials[number].kept.activation_bytes
-        if bytes_held is not None and "activation_bytes" not in named:
-            rows.append(("activation bytes", f"{bytes_held:,}"))
+        rows += [
+            (name.replace("_", " "), f"{value:.3g} s" if name == "latency" else f"{value:,}")
+            for name, value in known.items()
+            if name not in named
+        ]
         rungs = zip(content.budgets, trials[number].rungs, strict=False)
         rows += [(f"accuracy after {b:,} images", f"{accuracy:.2%}") for b, accuracy in rungs]
         rows.append(("seconds of evaluation", f"{result.seconds:,.1f}"))
