@@ -28,6 +28,7 @@ def train(
     precision: str = "auto",
     flip: bool | None = None,
     logger: str | None = None,
+    int8: bool | None = None,
     progress: bool = True,
 ) -> TrainedModel:
     """Train a network to the end on all training images, then test it, once.
@@ -64,6 +65,7 @@ def train(
         flip=flip,
         logger=logger,
         seconds=time_limit,
+        int8=int8,
     )
     directory = directory_of(subject, study, None if out is None else Path(out))
     trained = train_until_stopped(

@@ -110,6 +110,14 @@ def train(
     max_cycles: Annotated[
         str | None, typer.Option(help="With best: of networks of no more cycles on the device.")
     ] = None,
+    int8: Annotated[
+        bool | None,
+        typer.Option(
+            "--int8/--no-int8",
+            help="Then go on for a tenth of the epochs as it will be in 8-bit integers, if that is "
+            "better for these. [default: no-int8]",
+        ),
+    ] = None,
     precision: Annotated[
         str,
         typer.Option(help=f"{PRECISION_HELP}; auto: as the trial was searched, else the faster."),
@@ -161,6 +169,7 @@ def train(
         precision=precision,
         flip=flip,
         logger=logger,
+        int8=int8,
         seconds=parsing.duration(divided or time_limit or "", "time limit")
         if divided or time_limit
         else None,

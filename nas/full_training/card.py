@@ -22,8 +22,9 @@ def card_json(
     curve: Sequence[Epoch],
     validation: Scores | None,
     test: Scores,
+    in_8_bits: float | None = None,
 ) -> dict[str, Any]:
-    """The card as JSON data."""
+    """The card as JSON data; ``in_8_bits`` is the test accuracy in 8-bit integers."""
     architecture = job.candidate.architecture
     total = cost(architecture, job.resolution, job.channels, len(metadata.classes))
     return {
@@ -38,6 +39,7 @@ def card_json(
         "key": job.candidate.key,
         "test": test.to_json(),
         "validation": validation.to_json() if validation else None,
+        "test_accuracy_int8": in_8_bits,
         "curve": [asdict(epoch) for epoch in curve],
         "seconds": round(sum(epoch.seconds for epoch in curve), 1),
         "host": platform.node(),
@@ -60,6 +62,8 @@ def card_words(card: dict[str, Any]) -> str:
     ]
     if (balanced := test.get("balanced_accuracy")) is not None:
         lines.append(f"| test accuracy, balanced over classes | {balanced:.2%} |")
+    if (integers := card.get("test_accuracy_int8")) is not None:
+        lines.append(f"| test accuracy in 8-bit integers | {integers:.2%} |")
     if card["validation"]:
         lines.append(f"| validation accuracy | {_accuracy(card['validation'])} |")
     lines += [

@@ -46,7 +46,7 @@ class _Whole(TorchCheckpointIO):
         replace_file(Path(path), content.getvalue())
 
 
-class _Watch(Callback):
+class Watch(Callback):
     """Reports after every batch; raises what ``check`` raises."""
 
     def __init__(self, report: Report, check: Callable[[], None]) -> None:
@@ -151,7 +151,7 @@ def fit(
         keep = ModelCheckpoint(
             directory, there.stem, save_on_train_epoch_end=True, enable_version_counter=False
         )
-        trainer = trainer_of(run, [keep, _Watch(report, check)])
+        trainer = trainer_of(run, [keep, Watch(report, check)])
         trainer.fit(run, ckpt_path=there if there.exists() else None, weights_only=True)
 
 

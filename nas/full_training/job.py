@@ -54,7 +54,8 @@ class Job(Record):
     ``dataset`` is as `--dataset` names it, ``data`` the digest of its images, ``pixel_range`` their
     values of black and white, where that was asked for. ``train_size`` counts
     the training images, the validation images among them unless ``validate``. ``threads`` are
-    torch's, which decide in which order sums are taken.
+    torch's, which decide in which order sums are taken. With ``int8`` it goes on for some epochs
+    as it will be in 8-bit integers.
     """
 
     candidate: Candidate = field(metadata={"of": Candidate})
@@ -70,6 +71,7 @@ class Job(Record):
     seed: int = 0
     recipe: FullRecipe = field(default=FullRecipe(), metadata={"of": FullRecipe})
     pixel_range: PixelRange | None = None
+    int8: bool = False
 
     def __post_init__(self) -> None:
         check_range("train size", self.train_size, 2, 10**9)
@@ -98,6 +100,11 @@ class Job(Record):
     def steps(self) -> int:
         """The number of batches in all epochs together."""
         return self.epochs * self.steps_of_an_epoch
+
+    @property
+    def int8_epochs(self) -> int:
+        """The epochs that it goes on for in 8-bit integers: a tenth as many, at least one."""
+        return max(1, self.epochs // 10) if self.int8 else 0
 
     @property
     def ema_decay(self) -> float:

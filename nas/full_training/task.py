@@ -40,6 +40,7 @@ class Wanted:
     flip: bool | None = None
     logger: str | None = None
     seconds: float | None = None
+    int8: bool | None = None
 
     def __post_init__(self) -> None:
         check_choice("precision", self.precision, ("auto", *PRECISIONS))
@@ -149,6 +150,7 @@ def task_of(subject: Subject, wanted: Wanted, directory: Path) -> Task:
         _first(wanted.seed, was.get("seed"), 0),
         recipe,
         pixel_range,
+        _first(wanted.int8, was.get("int8"), False),
     )
     if before:
         record.check_same(directory, before, job)

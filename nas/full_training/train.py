@@ -19,6 +19,9 @@ from nas.model.scores import Scores, score
 from studies.trials import Trial
 from studies.wording import counted
 
+INT8_SHARE = 0.25
+"""Of all other epochs' time, what those in 8-bit integers take: a tenth as many, each longer."""
+
 BATCH = 128
 """Test images at once: small beside what training holds."""
 
@@ -122,7 +125,9 @@ def _timed(
         if not quiet:
             print("timing a few steps", file=sys.stderr)
         paces = [
-            task.weight * seconds_of_an_epoch(task.job, task.metadata(), task.dataset(), check)
+            task.weight
+            * (1 + INT8_SHARE * task.job.int8)
+            * seconds_of_an_epoch(task.job, task.metadata(), task.dataset(), check)
             for task in new
         ]
         epochs = epochs_within(wanted.seconds, sum(paces), len(new))
@@ -162,7 +167,7 @@ def _log(task: Task, logger: str | None) -> CurveLog | None:
 
 def _train(task: Task, logger: str | None, quiet: bool, check: Callable[[], None]) -> None:
     """Train the task's network, where that isn't done."""
-    from nas.full_training.fit import fit, trained
+    from nas.full_training.fit import fit, trained, training_images
     from nas.model.model import FILE, save_model
     from nas.progress import shown
 
@@ -174,7 +179,31 @@ def _train(task: Task, logger: str | None, quiet: bool, check: Callable[[], None
         print(f"curve: {LOGGERS[logger].look(task.directory)}", file=sys.stderr)
     with shown(quiet) as report:
         fit(task.job, metadata, task.dataset(), task.directory, report, check, log)
-    save_model(trained(task.directory, task.job, metadata)[0], task.directory)
+    model, _ = trained(task.directory, task.job, metadata)
+    if task.job.int8:
+        from nas.full_training.integer_tuning import tuned
+
+        dataset = task.dataset()
+        train = training_images(task.job, dataset)
+        with shown(quiet) as report:
+            found = tuned(
+                task.job,
+                model,
+                train,
+                dataset.validation if task.job.validate else train,
+                report,
+                check,
+            )
+        model = found.model
+        if not quiet:
+            whose = "validation" if task.job.validate else "training"
+            print(
+                f"in 8-bit integers {found.before:.2%} of {whose} images before, "
+                f"{found.after:.2%} after {counted(task.job.int8_epochs, 'epoch')} of tuning: "
+                f"{'kept' if found.after > found.before else 'not kept'}",
+                file=sys.stderr,
+            )
+    save_model(model, task.directory)
 
 
 def _test(task: Task, logger: str | None) -> None:
@@ -186,9 +215,17 @@ def _test(task: Task, logger: str | None) -> None:
 
     model, job = load_model(task.directory), task.job
     validation = _scores(model, task.dataset().validation) if job.validate else None
-    test = _scores(model, task.test_images())
+    test_images = task.test_images()
+    test = _scores(model, test_images)
+    in_8_bits = None
+    if job.int8:
+        from nas.full_training.fit import training_images
+        from nas.full_training.integer_tuning import accuracy_in_integers, in_integers
+
+        integers = in_integers(model, training_images(job, task.dataset()))
+        in_8_bits = accuracy_in_integers(integers, test_images)
     _, curve = trained(task.directory, job, model.metadata)
-    card = card_json(task.subject.name, job, model.metadata, curve, validation, test)
+    card = card_json(task.subject.name, job, model.metadata, curve, validation, test, in_8_bits)
     figure = curves_figure([CurvePoint(e.number, e.loss, e.accuracy, e.validation) for e in curve])
     heading = f"{task.subject.name}: {test.accuracy:.2%} of {counted(test.images, 'test image')}"
     words = [f"{card['architecture']}.", f"{card['params']:,} parameters, {card['flops']:,} FLOPs."]

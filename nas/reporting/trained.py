@@ -129,6 +129,8 @@ def _print_card(one: Trained) -> None:
     Console().print(table)
     low, high = test["interval"]
     lines = [f"test accuracy: {test['accuracy']:.2%} (95 % interval {low:.2%} to {high:.2%})"]
+    if (integers := card.get("test_accuracy_int8")) is not None:
+        lines.append(f"test accuracy in 8-bit integers: {integers:.2%}")
     if validation:
         lines.append(f"validation accuracy: {validation['accuracy']:.2%}")
     lines += [

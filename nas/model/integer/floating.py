@@ -1,6 +1,6 @@
 """The operations of a device with a trained network's weights, still in floating point."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
@@ -33,7 +33,11 @@ def folded(operations: Operations, network: nn.Module) -> dict[int, Weights]:
 
     ``network`` is a module of the same layer graph, in evaluation mode.
     """
-    state = network.state_dict()
+    return folded_state(operations, network.state_dict())
+
+
+def folded_state(operations: Operations, state: Mapping[str, Tensor]) -> dict[int, Weights]:
+    """The same of a module's parameters and buffers by their names; gradients reach these."""
     return {
         one.output: _folded(one, operations, state)
         for one in operations.operations
@@ -70,9 +74,15 @@ def _folded(one: Operation, operations: Operations, state: Mapping[str, Tensor])
 
 
 def run(
-    operations: Operations, weights: Mapping[int, Weights], images: Tensor
+    operations: Operations,
+    weights: Mapping[int, Weights],
+    images: Tensor,
+    after: Callable[[Operation, Tensor], Tensor] | None = None,
 ) -> dict[int, Tensor]:
-    """Every tensor [N, C, H, W] that operations make of normalized images [N, C, H, W]."""
+    """Every tensor [N, C, H, W] that operations make of normalized images [N, C, H, W].
+
+    What an operation makes goes through ``after`` where that is given.
+    """
     found = {IMAGE: images}
     parts: dict[int, list[int]] = {}
     for one in operations.operations:
@@ -91,7 +101,8 @@ def run(
         return found[number]
 
     for one in operations.operations:
-        found[one.output] = _computed(one, [tensor(n) for n in one.inputs], weights)
+        made = _computed(one, [tensor(n) for n in one.inputs], weights)
+        found[one.output] = made if after is None else after(one, made)
     tensor(operations.output)
     return found
 

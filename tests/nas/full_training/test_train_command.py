@@ -16,11 +16,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from nas.datasets import fashion
+from nas.datasets import Dataset, Images, fashion
 from nas.full_training import fit as fitting
-from nas.full_training import pace
+from nas.full_training import integer_tuning, pace
+from nas.full_training.job import Job
 from nas.full_training.record import claimed
 from nas.full_training.up_to import weights
+from nas.model.metadata import ModelMetadata
 from nas.model.model import load_model
 from studies.axis import Axis
 from studies.results import Result, Results
@@ -385,3 +387,58 @@ def test_what_is_open_gets_up_to_twice_the_epochs() -> None:
     assert 1.9 < found["k2"] == found["k3"] <= 2
     unknown = replace(results, axes=(replace(accuracy, least_error=0.0), params))
     assert set(weights(unknown, members).values()) == {1.0}
+
+
+def test_epochs_in_integers_are_kept_where_they_are_better(nas_in: Run, network: str) -> None:
+    command = ("train", network, "--epochs", "2", *SMALL)
+    assert nas_in(*command, "--out", "plain")[0] == 0
+    code, output, errors = nas_in(*command, "--int8", "--out", "tuned")
+    assert code == 0, errors
+    said = re.search(
+        r"in 8-bit integers ([\d.]+)% of training images before, ([\d.]+)% after 1 epoch of "
+        r"tuning: (kept|not kept)",
+        errors,
+    )
+    assert said
+    before, after = float(said[1]), float(said[2])
+    assert (said[3] == "kept") == (after > before)
+    weights = [load_file(Path(name) / "model.safetensors") for name in ("plain", "tuned")]
+    same = all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert same == (said[3] == "not kept")
+    card = json.loads(Path("tuned/card.json").read_text())
+    assert card["job"]["int8"]
+    assert f"test accuracy in 8-bit integers: {card['test_accuracy_int8']:.2%}" in output
+    assert card["test_accuracy_int8"] == pytest.approx(card["test"]["accuracy"], abs=0.05)
+    assert json.loads(Path("plain/card.json").read_text())["test_accuracy_int8"] is None
+    # as it was begun, where nothing else is asked for; and not as something else
+    assert nas_in(*command, "--out", "tuned")[:2] == (0, output)
+    code, _, errors = nas_in(*command, "--no-int8", "--out", "tuned")
+    assert code == 2
+    assert "int8: it has True, asked for is False" in errors
+
+
+def test_batch_norm_keeps_what_it_has_learned_in_tuning(
+    job: Job,
+    description: ModelMetadata,
+    dataset: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fitting.fit(job, description, dataset, tmp_path, lambda _: None, lambda: None)
+    model, _ = fitting.trained(tmp_path, job, description)
+    before = {name: value.clone() for name, value in model.network.state_dict().items()}
+    images = fitting.training_images(job, dataset)
+    tuning = replace(job, int8=True, epochs=20)
+    nothing = Images(images.pixels[:40], torch.full((40,), 99))  # so that both are as bad
+    found = integer_tuning.tuned(tuning, model, images, nothing, lambda _: None, lambda: None)
+    assert found.before == found.after == 0
+    assert found.model is model, "no better, so not kept"
+    scores = iter([0.1, 0.2])
+    monkeypatch.setattr(integer_tuning, "accuracy_in_integers", lambda *_: next(scores))
+    found = integer_tuning.tuned(tuning, model, images, images, lambda _: None, lambda: None)
+    after = found.model.network.state_dict()
+    assert found.model is not model
+    changed = {name for name, value in before.items() if not torch.equal(value, after[name])}
+    assert changed
+    assert not any("running" in name or "num_batches" in name for name in changed)
+    assert all(torch.equal(before[name], model.network.state_dict()[name]) for name in before)

@@ -13,8 +13,15 @@ from hypothesis import strategies as st
 
 from nas.model.integer import simulated
 from nas.model.integer.arithmetic import computed, logits, probabilities
+from nas.model.integer.aware import aware_logits
 from nas.model.integer.floating import Weights, folded, run
-from nas.model.integer.quantization import Grid, _convolution, fixed_point, grid_of
+from nas.model.integer.quantization import (
+    Grid,
+    _convolution,
+    choose_grids,
+    fixed_point,
+    grid_of,
+)
 from search_space.architecture import Architecture, Block, Stage, Stem
 from search_space.catalog import candidate
 from search_space.device.operations import CONV, IMAGE, Operation, operations
@@ -148,6 +155,26 @@ def test_floats_say_what_integers_say(
     made = in_integers(small_architecture(seed), size, channels, seed)
     found = simulated.logits(made.integers, torch.from_numpy(made.images)).numpy()
     assert (found == logits(made.integers, made.images)).all()
+
+
+@given(seed=st.integers(0, 2**32))
+def test_training_sees_what_integers_say(
+    small_architecture: Any, in_integers: Any, seed: int
+) -> None:
+    """To a step or two of the logits', which rounding in another order may turn."""
+    made = in_integers(small_architecture(seed), 9, 1, seed)
+    plan = made.integers.operations
+    grids = choose_grids(plan, folded(plan, made.network), [made.normalized])
+    found = aware_logits(plan, made.network, grids, made.normalized)
+    grid = grids[plan.output]
+    expected = (logits(made.integers, made.images) - grid.zero) * grid.scale
+    off = np.abs(found.detach().numpy() - expected) / grid.scale
+    assert off.max() <= 6
+    assert off.mean() <= 1
+    found.square().mean().backward()
+    weights = [part.weight for part in made.network.modules() if hasattr(part, "weight")]
+    assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in weights)
+    assert any(weight.grad.abs().max() > 0 for weight in weights)
 
 
 def test_long_sums_are_exact_too(in_integers: Any) -> None:
