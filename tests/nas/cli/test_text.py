@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from search_space.analysis.hardware import PRESETS, to_toml
+from search_space.analysis.hardware import ENTRIES, PRESETS
 from search_space.space import SearchSpace
 
 Run = Callable[..., tuple[int, str, str]]
@@ -31,7 +31,7 @@ def test_text_of_any_unicode_is_read(nas_in: Run, tmp_path: Path, encoding: str,
 
     space = SearchSpace().to_toml()
     write("space.toml", space)
-    write("mine.toml", to_toml(PRESETS["a100"]))
+    write("mine.toml", ENTRIES.to_toml(PRESETS["a100"]))
     write("network.json", nas_in("show", "inception-28", "--json")[1])
     for command in (
         ("space", "--space", "space.toml", "--toml"),

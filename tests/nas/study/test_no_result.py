@@ -72,7 +72,7 @@ def studied(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        (("export", "MODEL", "--out", "x.tflite"), "x.tflite, but .tflite is of no format here"),
+        (("export", "MODEL", "--out", "x.h5"), "x.h5, but .h5 is of no format here"),
         (("export", "MODEL", "--out", "x.bin"), "x.bin, but .bin is of no format here; give one"),
         (("export", "MODEL", "--out", "x.pt", "--format", "onnx"), "give x.onnx, or --format torc"),
         (("pareto", "--html", "x.png"), "--html is x.png, but what it writes is a page, .html"),
