@@ -15,8 +15,8 @@ from nas.full_training.module import FullRun
 from nas.model.export.int8 import calibration
 from nas.model.integer.aware import aware_logits
 from nas.model.integer.floating import folded
-from nas.model.integer.quantization import IntegerNetwork, choose_grids, quantize_network
-from nas.model.integer.simulated import logits
+from nas.model.integer.quantization import IntegerNetwork, choose_grids, quantize
+from nas.model.integer.simulated import BATCH, classes
 from nas.model.model import Model
 from nas.short_run.trainer import lightning_alone, make_trainer
 from nas.short_run.training import has_batch_norm
@@ -29,8 +29,6 @@ RATE = 0.02
 
 JUDGED = 10_000
 """Images, of those that it is trained on, by which it is judged whether tuning pays."""
-
-BATCH = 64
 
 
 class _TuningRun(FullRun):
@@ -49,7 +47,7 @@ class _TuningRun(FullRun):
         graph = expand(known.candidate.architecture, known.channels, len(known.classes))
         self.plan = operations(graph, known.image)
         self.auxiliary = []
-        self.shown = images.pixels[torch.from_numpy(calibration(images.labels.numpy()))]
+        self.shown = _shown(images)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Logits [N, classes] of uint8 pixels [N, C, H, W]."""
@@ -70,6 +68,11 @@ class Tuned(NamedTuple):
     model: Model
     before: float
     after: float
+
+    @property
+    def kept(self) -> bool:
+        """Whether the model is the one after tuning."""
+        return self.after > self.before
 
 
 def tuned(
@@ -99,13 +102,14 @@ def tuned(
 
 def in_integers(model: Model, images: Images) -> IntegerNetwork:
     """The model in 8-bit integers; training ``images`` show the range of its activations."""
-    known = model.metadata
-    graph = expand(known.candidate.architecture, known.channels, len(known.classes))
-    shown = images.pixels[torch.from_numpy(calibration(images.labels.numpy()))]
-    return quantize_network(graph, model.network, shown, known.mean, known.std)
+    return quantize(model, _shown(images).numpy())
+
+
+def _shown(images: Images) -> Tensor:
+    """Those of the images that show the range of activations."""
+    return images.pixels[torch.from_numpy(calibration(images.labels.numpy()))]
 
 
 def accuracy_in_integers(network: IntegerNetwork, images: Images) -> float:
     """The share (0..1) of images that a network in integers recognizes."""
-    found = [logits(network, batch).argmax(1) for batch in torch.split(images.pixels, BATCH)]
-    return float((torch.cat(found) == images.labels).double().mean())
+    return float((classes(network, images.pixels) == images.labels).double().mean())

@@ -200,7 +200,7 @@ def _train(task: Task, logger: str | None, quiet: bool, check: Callable[[], None
             print(
                 f"in 8-bit integers {found.before:.2%} of {whose} images before, "
                 f"{found.after:.2%} after {counted(task.job.int8_epochs, 'epoch')} of tuning: "
-                f"{'kept' if found.after > found.before else 'not kept'}",
+                f"{'kept' if found.kept else 'not kept'}",
                 file=sys.stderr,
             )
     save_model(model, task.directory)

@@ -7,11 +7,8 @@ from nas.datasets import Dataset
 from nas.metrics import Tally
 from nas.model.export.int8 import calibration
 from nas.model.integer.quantization import quantize_network
-from nas.model.integer.simulated import logits
+from nas.model.integer.simulated import classes
 from search_space.graph import Node
-
-BATCH = 64
-"""Images at once: what is computed of so few stays in the processor's cache."""
 
 
 def tally_in_integers(graph: Node, network: nn.Module, dataset: Dataset) -> Tally:
@@ -24,8 +21,7 @@ def tally_in_integers(graph: Node, network: nn.Module, dataset: Dataset) -> Tall
     some = torch.from_numpy(calibration(train.labels.numpy()))
     network = network.cpu().eval()
     made = quantize_network(graph, network, train.pixels[some], dataset.mean, dataset.std)
-    found = [logits(made, batch).argmax(1) for batch in torch.split(validation.pixels, BATCH)]
-    labels, classes = validation.labels, len(dataset.classes)
-    right = labels[torch.cat(found) == labels]
-    of_class = (torch.bincount(one, minlength=classes).tolist() for one in (right, labels))
+    labels, count = validation.labels, len(dataset.classes)
+    right = labels[classes(made, validation.pixels) == labels]
+    of_class = (torch.bincount(one, minlength=count).tolist() for one in (right, labels))
     return Tally(*map(tuple, of_class))
